@@ -1,0 +1,32 @@
+"""Woken by the table's stream: bring every lagging copy of the changed issue into step."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from issuebridge import wiring
+
+logger = Logger()
+processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
+
+
+def mirror_one(record: DynamoDBRecord) -> None:
+    keys = record.dynamodb.keys if record.dynamodb else {}
+    issue_id = str((keys or {})["pk"]).removeprefix("ISSUE#")
+    for outcome in wiring.current().push(issue_id):
+        logger.info("pushed", **vars(outcome))
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, object], context: LambdaContext) -> PartialItemFailureResponse:
+    """A record is only the bell: what a vendor refused or delayed keeps its pending mark, and one
+    record that fails is retried without its neighbours."""
+    return process_partial_response(
+        event=event, record_handler=mirror_one, processor=processor, context=context
+    )

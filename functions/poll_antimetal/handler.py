@@ -1,0 +1,21 @@
+"""Woken by a schedule: pull what changed at every antimetal connection."""
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from issuebridge import wiring
+
+logger = Logger()
+
+
+@logger.inject_lambda_context
+def lambda_handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
+    """`{"whole_sweep": true}` looks at every issue in this round; the reports, by connection."""
+    reports = wiring.current().pull.kind(
+        "antimetal",
+        remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
+        whole_sweep=event.get("whole_sweep") is True,
+    )
+    for report in reports:
+        logger.info("polled", **report.summary())
+    return {report.connection: report.summary() for report in reports}

@@ -1,0 +1,1 @@
+"""Keeps issues in step between Bland Triage, Antimetal and Zylon."""

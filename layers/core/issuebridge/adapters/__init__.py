@@ -1,0 +1,1 @@
+"""How the world does it: AWS, HTTP and one folder for each issue system."""

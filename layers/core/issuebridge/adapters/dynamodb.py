@@ -1,0 +1,277 @@
+"""The stores of the core, kept in the one table (its layout: `table.py`)."""
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from issuebridge.adapters.table import Item, Table, item_of, number, stamp, text
+from issuebridge.domain.config import Config, parse_config
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import LostRace, Misconfigured
+from issuebridge.domain.fingerprint import DIGEST_HEX, fingerprint_key
+from issuebridge.domain.issue import CanonicalIssue, ExternalRef, HistoryEntry
+from issuebridge.domain.round_state import ConnectionState
+from issuebridge.ports import Seen
+
+_IS_NEW_OR_SAME = "attribute_not_exists(pk) OR version = :seen"
+_DUE_MAX = 200
+
+
+def _effect_put(effect: Effect, seen: int) -> Item:
+    open_as = f"{effect.kind}#{effect.connection}" if effect.is_open else None
+    return item_of(
+        (f"EFFECT#{effect.key}", "EFFECT"),
+        doc=text(effect.model_dump_json()),
+        version=number(seen + 1),
+        pending=open_as and text(open_as) or None,
+        pending_at=text(stamp(effect.due_at)) if open_as else None,
+    )
+
+
+def _stored(effect: Effect) -> Effect:
+    return effect.model_copy(update={"version": effect.version + 1})
+
+
+@dataclass(frozen=True)
+class DynamoDBIssueStore:
+    """`history_days`: how long a history row lives."""
+
+    table: Table
+    history_days: int
+
+    def load(self, issue_id: str) -> CanonicalIssue | None:
+        item = self.table.get((f"ISSUE#{issue_id}", "ISSUE"))
+        return CanonicalIssue.model_validate_json(item["doc"]["S"]) if item else None
+
+    def find(self, connection: str, remote_id: str) -> str | None:
+        item = self.table.get((f"REF#{connection}#{remote_id}", "REF"))
+        return str(item["issue_id"]["S"]) if item else None
+
+    def history(self, issue_id: str) -> list[HistoryEntry]:
+        rows = self.table.query(f"ISSUE#{issue_id}", "HISTORY#")
+        return [HistoryEntry.model_validate_json(row["doc"]["S"]) for row in rows]
+
+    def commit(
+        self,
+        issue: CanonicalIssue,
+        history: Sequence[HistoryEntry] = (),
+        *,
+        wake: bool = False,
+        done: Effect | None = None,
+        linked: str | None = None,
+        pushing: str | None = None,
+    ) -> CanonicalIssue:
+        new = issue.model_copy(update={"version": issue.version + 1})
+        puts = [
+            _guarded(_issue_item(new, wake=wake), issue.version),
+            *(self._history_put(new, n, entry) for n, entry in enumerate(history)),
+            *(_ref_puts(new, new.refs[linked]) if linked else ()),
+        ]
+        if done:
+            puts.append(_guarded(_effect_put(_stored(done), done.version), done.version))
+        if pushing:
+            puts.append({"Item": _pushed(pushing, new.refs[pushing].remote_id, new.version)})
+        self.table.write_all(puts)
+        return new
+
+    def _history_put(self, issue: CanonicalIssue, place: int, entry: HistoryEntry) -> Item:
+        sk = f"HISTORY#{stamp(entry.at)}#{issue.version:08}#{place:02}"
+        until = entry.at + timedelta(days=self.history_days)
+        item = item_of(
+            (f"ISSUE#{issue.issue_id}", sk),
+            doc=text(entry.model_dump_json()),
+            expires_at=number(int(until.timestamp())),
+        )
+        return {"Item": item}
+
+    def due(self, now: datetime) -> Sequence[str]:
+        found = []
+        for pk, _ in self.table.pending("issue", now):
+            found.append(pk.removeprefix("ISSUE#"))
+            if len(found) == _DUE_MAX:
+                break
+        return found
+
+
+def _ref_puts(issue: CanonicalIssue, ref: ExternalRef) -> list[Item]:
+    """A ref can be taken once: that is what keeps one remote out of two issues."""
+    return [
+        {
+            "Item": item_of((f"REF#{ref.connection}#{name}", "REF"), issue_id=text(issue.issue_id)),
+            "ConditionExpression": "attribute_not_exists(pk)",
+        }
+        for name in {ref.remote_id, ref.display_id}
+    ]
+
+
+def _issue_item(issue: CanonicalIssue, *, wake: bool) -> Item:
+    due = min((mark.due_at for mark in issue.pending.values()), default=None)
+    return item_of(
+        (f"ISSUE#{issue.issue_id}", "ISSUE"),
+        doc=text(issue.model_dump_json()),
+        version=number(issue.version),
+        pending=text("issue") if due else None,
+        pending_at=text(stamp(due)) if due else None,
+        wake=text(str(issue.version)) if wake else None,
+    )
+
+
+def _guarded(item: Item, seen: int) -> Item:
+    if seen == 0:
+        return {"Item": item, "ConditionExpression": "attribute_not_exists(pk)"}
+    return {
+        "Item": item,
+        "ConditionExpression": "version = :seen",
+        "ExpressionAttributeValues": {":seen": number(seen)},
+    }
+
+
+def _pushed(connection: str, remote_id: str, version: int) -> Item:
+    key = (f"SEEN#{connection}", f"PUSHED#{fingerprint_key(remote_id)}")
+    return item_of(key, version=number(version))
+
+
+@dataclass(frozen=True)
+class DynamoDBLedger:
+    table: Table
+
+    def get(self, key: str) -> Effect | None:
+        item = self.table.get((f"EFFECT#{key}", "EFFECT"))
+        return Effect.model_validate_json(item["doc"]["S"]) if item else None
+
+    def put(self, effect: Effect) -> Effect:
+        new = _stored(effect)
+        condition = _IS_NEW_OR_SAME if effect.version else "attribute_not_exists(pk)"
+        values = {"seen": number(effect.version)} if effect.version else {}
+        self.table.put(_effect_put(new, effect.version), condition, **values)
+        return new
+
+    def open(self, kind: str, connection: str) -> Sequence[Effect]:
+        keys = [pk.removeprefix("EFFECT#") for pk, _ in self.table.pending(f"{kind}#{connection}")]
+        return [effect for effect in map(self.get, keys) if effect and effect.is_open]
+
+    def spend(self, budget: str, day: str, limit: int) -> bool:
+        try:
+            self.table.update(
+                (f"BUDGET#{budget}", day),
+                "ADD used :one",
+                "attribute_not_exists(used) OR used < :limit",
+                one=number(1),
+                limit=number(limit),
+            )
+        except LostRace:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class DynamoDBConnectionStore:
+    table: Table
+
+    def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
+        item = self.table.update(
+            (f"CONNECTION#{connection}", "STATE"),
+            "SET lease_until = :until ADD generation :one",
+            "attribute_not_exists(lease_until) OR lease_until <= :now",
+            until=text(stamp(now + timedelta(seconds=lease_seconds))),
+            now=text(stamp(now)),
+            one=number(1),
+        )
+        state = self._parsed(connection, item)
+        return state.model_copy(update={"generation": int(item["generation"]["N"])})
+
+    def _parsed(self, connection: str, item: Item) -> ConnectionState:
+        if "doc" not in item:
+            return ConnectionState(connection=connection)
+        return ConnectionState.model_validate_json(item["doc"]["S"])
+
+    def read(self, connection: str) -> ConnectionState:
+        """Without the lease: for people."""
+        item = self.table.get((f"CONNECTION#{connection}", "STATE"))
+        return self._parsed(connection, item or {})
+
+    def save(self, state: ConnectionState) -> None:
+        self.table.update(
+            (f"CONNECTION#{state.connection}", "STATE"),
+            "SET doc = :doc, lease_until = :over",
+            "generation = :mine",
+            doc=text(state.model_dump_json()),
+            over=text(""),
+            mine=number(state.generation),
+        )
+
+    def seen(self, connection: str) -> Seen:
+        digests: dict[str, str] = {}
+        pushed: dict[str, int] = {}
+        for row in self.table.query(f"SEEN#{connection}"):
+            if "digests" in row:
+                digests |= _unpacked(row["digests"]["B"])
+            else:
+                pushed[row["sk"]["S"].removeprefix("PUSHED#")] = int(row["version"]["N"])
+        return Seen(digests, pushed)
+
+    def save_seen(
+        self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]
+    ) -> None:
+        pk = f"SEEN#{state.connection}"
+        for place in sorted({key[0] for key in changed}):
+            mine = {key: digest for key, digest in changed.items() if key[0] == place}
+            self._save_shard((pk, f"DIGESTS#{place}"), state.generation, mine)
+        for key, version in pushed.items():
+            with suppress(LostRace):
+                self.table.delete((pk, f"PUSHED#{key}"), "version = :seen", seen=number(version))
+
+    def _save_shard(self, key: tuple[str, str], generation: int, mine: Mapping[str, str]) -> None:
+        item = self.table.get(key)
+        digests = _unpacked(item["digests"]["B"]) if item else {}
+        self.table.put(
+            item_of(
+                key,
+                digests={"B": _packed({**digests, **mine})},
+                generation=number(generation),
+            ),
+            "attribute_not_exists(pk) OR generation <= :mine",
+            mine=number(generation),
+        )
+
+    def pause(self, connection: str, until: datetime) -> None:
+        self.table.put(
+            item_of((f"CONNECTION#{connection}", "PAUSE"), until=text(until.isoformat()))
+        )
+
+    def paused_until(self, connection: str) -> datetime | None:
+        item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))
+        return datetime.fromisoformat(item["until"]["S"]) if item else None
+
+
+def _packed(digests: Mapping[str, str]) -> bytes:
+    return b"".join(bytes.fromhex(key + digest) for key, digest in sorted(digests.items()))
+
+
+def _unpacked(packed: bytes) -> dict[str, str]:
+    width = DIGEST_HEX
+    rows = bytes(packed).hex()
+    return {
+        rows[i : i + width]: rows[i + width : i + 2 * width] for i in range(0, len(rows), 2 * width)
+    }
+
+
+@dataclass(frozen=True)
+class DynamoDBConfigStore:
+    """The running configuration."""
+
+    table: Table
+
+    def load(self) -> Config:
+        item = self.table.get(("CONFIG", "CONFIG"))
+        if item is None:
+            raise Misconfigured(
+                "no configuration is stored yet: push one with `issuebridge config push FILE`"
+            )
+        return parse_config(json.loads(item["doc"]["S"]), "stored configuration")
+
+    def save(self, config: Config) -> None:
+        doc = text(config.model_dump_json(by_alias=True))
+        self.table.put(item_of(("CONFIG", "CONFIG"), doc=doc))

@@ -1,0 +1,170 @@
+"""The one DynamoDB table: its keys, and what its answers mean.
+
+| pk                     | sk                       | what                                          |
+| ---------------------- | ------------------------ | --------------------------------------------- |
+| ISSUE#id               | ISSUE                    | canonical issue; `pending*` while a copy lags |
+| ISSUE#id               | HISTORY#time#version#n   | one change, until `expires_at`                |
+| REF#connection#id      | REF                      | the issue behind a remote id or a short code  |
+| EFFECT#key             | EFFECT                   | ledger row; `pending*` while it is open       |
+| CONNECTION#name        | STATE                    | lease, watermark, sweep                       |
+| CONNECTION#name        | PAUSE                    | no call before `until`                        |
+| SEEN#connection        | DIGESTS#x                | fingerprints of a sixteenth of the issues     |
+| SEEN#connection        | PUSHED#key               | that fingerprint no longer holds              |
+| BUDGET#name            | day                      | what was spent of it                          |
+| CONFIG                 | CONFIG                   | the running configuration                     |
+"""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from issuebridge.domain.errors import LostRace, Misconfigured, Transient
+
+Item = dict[str, Any]
+Key = tuple[str, str]
+
+_LOST = {"ConditionalCheckFailed", "TransactionConflict"}
+_SET_UP = {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException"}
+
+
+def stamp(at: datetime) -> str:
+    """Text that sorts as time does."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def text(value: str) -> Item:
+    return {"S": value}
+
+
+def number(value: int) -> Item:
+    return {"N": str(value)}
+
+
+def item_of(key: Key, **attributes: Item | None) -> Item:
+    """A whole item; attributes that are None are left out, which is what makes an index sparse."""
+    kept = {name: value for name, value in attributes.items() if value is not None}
+    return {"pk": text(key[0]), "sk": text(key[1]), **kept}
+
+
+class Table:
+    """Reads are consistent; a failed condition is LostRace, whichever call it stopped."""
+
+    def __init__(self, client: Any, name: str) -> None:  # noqa: ANN401 - boto3 has no types
+        self._client = client
+        self._name = name
+
+    def get(self, key: Key) -> Item | None:
+        answer = self._call("get_item", {"Key": _key(key), "ConsistentRead": True})
+        found: Item | None = answer.get("Item")
+        return found
+
+    def query(self, pk: str, begins_with: str = "") -> Iterator[Item]:
+        yield from self._pages(
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
+            ExpressionAttributeValues={":pk": text(pk), ":sk": text(begins_with)},
+            ConsistentRead=True,
+        )
+
+    def pending(self, kind: str, until: datetime | None = None) -> Iterator[Key]:
+        """Keys of the rows of this kind that are marked, the longest due first."""
+        condition, values = "pending = :kind", {":kind": text(kind)}
+        if until:
+            condition, values = f"{condition} AND pending_at <= :until", {
+                **values,
+                ":until": text(stamp(until)),
+            }
+        for row in self._pages(
+            IndexName="by_pending",
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
+        ):
+            yield row["pk"]["S"], row["sk"]["S"]
+
+    def _pages(self, **query: object) -> Iterator[Item]:
+        start: Mapping[str, object] = {}
+        while True:
+            answer = self._call("query", {**query, **start})
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+
+    def put(self, item: Item, condition: str | None = None, **values: Item) -> None:
+        """One item. If the answer of a first try was lost, the retry finds our own token: stored."""
+        token = text(uuid.uuid4().hex)
+        call: dict[str, object] = {"Item": {**item, "token": token}}
+        if condition:
+            call["ConditionExpression"] = condition
+            call["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        if values:
+            call["ExpressionAttributeValues"] = _named(values)
+        try:
+            self._call("put_item", call)
+        except LostRace as lost:
+            if _old_token(lost) != token:
+                raise
+
+    def update(self, key: Key, expression: str, condition: str, **values: Item) -> Item:
+        """The item as it is afterwards."""
+        call = {
+            "Key": _key(key),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": _named(values),
+            "ReturnValues": "ALL_NEW",
+        }
+        answer = self._call("update_item", call)
+        found: Item = answer["Attributes"]
+        return found
+
+    def delete(self, key: Key, condition: str, **values: Item) -> None:
+        call = {
+            "Key": _key(key),
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": _named(values),
+        }
+        self._call("delete_item", call)
+
+    def write_all(self, puts: Sequence[Item]) -> None:
+        """All of these puts or none. Each is `{"Item": …}` with its own condition, if any."""
+        items = [{"Put": {"TableName": self._name, **put}} for put in puts]
+        self._send("transact_write_items", {"TransactItems": items})
+
+    def _call(self, operation: str, arguments: Mapping[str, object]) -> Any:  # noqa: ANN401
+        return self._send(operation, {"TableName": self._name, **arguments})
+
+    def _send(self, operation: str, arguments: Mapping[str, object]) -> Any:  # noqa: ANN401
+        try:
+            return getattr(self._client, operation)(**arguments)
+        except ClientError as error:
+            raise _sorted(error, operation, self._name) from error
+        except BotoCoreError as error:
+            raise Transient(f"DynamoDB {operation}: {error}") from error
+
+
+def _key(key: Key) -> Item:
+    return {"pk": text(key[0]), "sk": text(key[1])}
+
+
+def _named(values: Mapping[str, Item]) -> Item:
+    return {f":{name}": value for name, value in values.items()}
+
+
+def _old_token(lost: LostRace) -> object:
+    response = getattr(lost.__cause__, "response", {})
+    return response.get("Item", {}).get("token")
+
+
+def _sorted(error: ClientError, operation: str, table: str) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "")
+    reasons = {r.get("Code") for r in error.response.get("CancellationReasons", [])}
+    if code == "ConditionalCheckFailedException" or reasons & _LOST:
+        return LostRace(f"DynamoDB {operation}: another worker committed first")
+    if code in _SET_UP:
+        return Misconfigured(
+            f"DynamoDB {operation} on table {table}: {code}: check TABLE_NAME and the role: {error}"
+        )
+    return Transient(f"DynamoDB {operation}: {error}")

@@ -1,0 +1,1 @@
+"""What is true: pure rules on issues, words, merges and prompts."""

@@ -1,0 +1,224 @@
+"""The one configuration file: connections, routes and budgets, refused with the path and the remedy."""
+
+import re
+from collections import Counter
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic import Field as Setting
+
+from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.words import CANONICAL_WORDS, OPEN_STATUSES, Field, Lens
+
+Kind = Literal["bland", "antimetal", "zylon"]
+Mode = Literal["observe", "mirror", "paused"]
+Carrier = Literal["native", "managed_line", "hub"]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+Canonical = dict[str, list[str]]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Poll(Model):
+    """How much of a connection one round reads."""
+
+    pages_max: int = Setting(default=20, ge=1, le=1000)
+    overlap_seconds: int = Setting(default=300, ge=0)
+
+
+class Anchor(Model):
+    """The reported chat turn that an issue created at Zylon hangs on."""
+
+    project_id: str
+    thread_id: str
+    reported_interaction_id: str
+
+
+class Prefer(Model):
+    prefer: Name
+
+
+class Connection(Model):
+    """One configured link to one issue system."""
+
+    kind: Kind
+    base_url: str
+    secret: str = Setting(description="name of the API key in Secrets Manager, never the key")
+    mode: Mode = "observe"
+    issue_url: str | None = Setting(
+        default=None, description="deep link with {id}, {number} or {display_id}"
+    )
+    carriers: dict[Field, Carrier] = {}
+    maps: dict[Literal["status", "severity"], Canonical] = {}
+    conflict: dict[Field, Literal["latest", "hold"] | Prefer] = {}
+    requests_per_second: float | None = Setting(default=None, gt=0)
+    poll: Poll = Poll()
+    category: str | None = Setting(default=None, description="category of issues created here")
+    environment: str = Setting(default="production", min_length=1)
+    api_version: str = "2026-03-17"
+    org: str = "default"
+    generation: Literal["current", "older"] = "current"
+    anchor: Anchor | None = None
+    ca_pem: str | None = Setting(default=None, description="a private CA's certificate, as PEM")
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("give the whole address, such as https://api.example.com")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("no credentials or query in an address: the key belongs in `secret`")
+        return value.rstrip("/")
+
+    @field_validator("issue_url")
+    @classmethod
+    def _has_known_fields(cls, value: str | None) -> str | None:
+        unknown = set(re.findall(r"{([^}]*)}", value or "")) - {"id", "number", "display_id"}
+        if unknown:
+            raise ValueError(f"only {{id}}, {{number}} and {{display_id}} exist, not {unknown}")
+        return value
+
+    @field_validator("maps")
+    @classmethod
+    def _is_total(cls, value: dict[str, Canonical]) -> dict[str, Canonical]:
+        for name, words in value.items():
+            known = CANONICAL_WORDS[name]  # type: ignore[index]
+            strange = sorted({word for row in words.values() for word in row} - set(known))
+            if strange:
+                raise ValueError(f"{name}: {', '.join(strange)} is none of {', '.join(known)}")
+            missing = Lens({raw: tuple(row) for raw, row in words.items()}).missing(known)
+            if missing:
+                raise ValueError(f"{name}: no raw word stands for {', '.join(missing)}: add it")
+        return value
+
+
+class Filter(Model):
+    """Which issues a route brings over; by default those that are not finished."""
+
+    status: list[str] = list(OPEN_STATUSES)
+    severity: list[str] | None = None
+    category: list[str] | None = None
+
+
+class Route(Model):
+    """Issues born at `source` get a counterpart at `target`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    source: Name = Setting(alias="from")
+    target: Name = Setting(alias="to")
+    since: Literal["now"] | AwareDatetime = "now"
+    filter: Filter | None = None
+    daily_budget: int | None = Setting(default=None, ge=1)
+
+    @property
+    def filter_or_default(self) -> Filter:
+        return self.filter or Filter()
+
+    @property
+    def since_at(self) -> datetime:
+        if self.since == "now":
+            raise Misconfigured(
+                f"routes: {self.source} -> {self.target}: `since: now` is fixed when the file is "
+                "pushed; push it with `issuebridge config push`"
+            )
+        return self.since
+
+
+class Recovery(Model):
+    """How often, and over how long, we look for an effect whose answer was lost."""
+
+    looks: int = Setting(default=3, ge=1)
+    over_seconds: float = Setting(default=120, ge=0)
+
+
+class Config(Model):
+    """The whole file."""
+
+    version: Literal[1]
+    connections: dict[Name, Connection] = Setting(min_length=1)
+    routes: list[Route] = []
+    recovery: Recovery = Recovery()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        problems = [problem for route in self.routes for problem in self._route_problems(route)]
+        pairs = Counter((route.source, route.target) for route in self.routes)
+        problems += [f"routes: {a} -> {b} stands twice" for (a, b), n in pairs.items() if n > 1]
+        problems += [
+            f"connections.{name}.conflict: no connection is called {rule.prefer}"
+            for name, connection in self.connections.items()
+            for rule in connection.conflict.values()
+            if isinstance(rule, Prefer) and rule.prefer not in self.connections
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _route_problems(self, route: Route) -> list[str]:
+        place = f"routes: {route.source} -> {route.target}"
+        absent = [end for end in (route.source, route.target) if end not in self.connections]
+        if absent:
+            return [f"{place}: no connection is called {', '.join(absent)}"]
+        target = self.connections[route.target]
+        needs_anchor = target.kind == "zylon" and target.generation == "current"
+        unbounded = route.filter is None or route.daily_budget is None
+        checks = {
+            "its two ends are the same connection": route.source == route.target,
+            f"set connections.{route.target}.mode to mirror, or nothing can be created there": (
+                target.mode == "observe"
+            ),
+            f"an issue created at zylon hangs on a chat turn: set connections.{route.target}.anchor": (
+                needs_anchor and target.anchor is None
+            ),
+            "creating at antimetal may start a paid investigation: set filter and daily_budget": (
+                target.kind == "antimetal" and unbounded
+            ),
+        }
+        return [f"{place}: {text}" for text, wrong in checks.items() if wrong]
+
+
+def switched_on(config: Config, running: Config | None, now: datetime) -> Config:
+    """`since: now` becomes an instant: that of the running configuration, else this one."""
+    begun = {(route.source, route.target): route.since for route in running.routes} if running else {}
+    routes = [
+        route.model_copy(update={"since": begun.get((route.source, route.target), now)})
+        if route.since == "now"
+        else route
+        for route in config.routes
+    ]
+    return config.model_copy(update={"routes": routes})
+
+
+def parse_config(document: object, place: str) -> Config:
+    """The validated configuration; every problem in one error, each with its path in the file."""
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        lines = [f"{place}: {_path(problem)}{_text(problem)}" for problem in error.errors()]
+        raise Misconfigured("\n".join(lines)) from error
+
+
+def _path(problem: Any) -> str:
+    path = ".".join(str(part) for part in problem["loc"])
+    return f"{path}: " if path else ""
+
+
+def _text(problem: Any) -> str:
+    if problem["type"] == "extra_forbidden":
+        return "no such setting here; check the spelling, or delete the line"
+    if problem["type"] == "missing":
+        return "is missing; add it"
+    return str(problem["msg"]).removeprefix("Value error, ")

@@ -1,0 +1,379 @@
+"""Bringing the copies of one issue into step: what was edited, who wins, and who lags.
+
+Pure: `observe` takes in what one copy says now, `settle` says which copies lag, `plan_write` is
+the smallest write that ends a lag. The callers read, commit and send.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from issuebridge.domain.config import Route
+from issuebridge.domain.issue import (
+    Baseline,
+    CanonicalIssue,
+    Edit,
+    ExternalRef,
+    FieldNote,
+    HistoryEntry,
+    Pending,
+    RemoteIssue,
+    issue_id_for,
+    reference_for,
+)
+from issuebridge.domain.managed_line import line_safe
+from issuebridge.domain.merge import Copy, merge_field
+from issuebridge.domain.policy import Policy
+from issuebridge.domain.reading import Reading, Source, carries, read_fields
+from issuebridge.domain.words import FIELDS, Field
+
+SENDING_SECONDS = 300
+"""How long a value we set out to write is recognised as ours: twice a Lambda's longest push."""
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """What the configuration says, resolved: every policy and route."""
+
+    policies: Mapping[str, Policy]
+    routes: Sequence[Route] = ()
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The issue after a copy was taken in, and what to remember of it."""
+
+    issue: CanonicalIssue
+    history: tuple[HistoryEntry, ...] = ()
+
+
+def born(remote: RemoteIssue, connection: str) -> CanonicalIssue:
+    """A canonical issue for a remote one seen for the first time; `observe` fills its fields."""
+    return CanonicalIssue(
+        issue_id=issue_id_for(connection, remote.remote_id),
+        origin=connection,
+        title=remote.title,
+        description=remote.description,
+        category=remote.category,
+        environment=remote.environment,
+        created_at=remote.created_at,
+    )
+
+
+def link(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> CanonicalIssue:
+    """The issue with this remote as one more copy, not merged yet."""
+    ref = ExternalRef(
+        connection=policy.connection,
+        remote_id=remote.remote_id,
+        display_id=remote.display_id,
+        url=_url_of(remote, policy),
+    )
+    return issue.model_copy(update={"refs": {**issue.refs, policy.connection: ref}})
+
+
+def _url_of(remote: RemoteIssue, policy: Policy) -> str | None:
+    if policy.issue_url is None:
+        return None
+    return line_safe(
+        policy.issue_url.format(
+            id=remote.remote_id, number=remote.number, display_id=remote.display_id
+        )
+    )
+
+
+def wanted(issue: CanonicalIssue, connection: str, name: Field) -> str | None:
+    """The value this copy shall hold. An unbound link leads across, to the origin or back."""
+    value = issue.value(name)
+    if name != "external_link" or value is not None:
+        return value
+    others = [issue.origin] if connection != issue.origin else sorted(issue.refs)
+    urls = [issue.refs[other].url for other in others if other in issue.refs and other != connection]
+    return next((url for url in urls if url), None)
+
+
+def observe(
+    issue: CanonicalIssue,
+    remote: RemoteIssue,
+    landscape: Landscape,
+    connection: str,
+    *,
+    now: datetime,
+    skew: timedelta = timedelta(),
+) -> Observed:
+    """Merge what this copy says now. `skew` is how far the remote's clock runs ahead of ours."""
+    policy = landscape.policies[connection]
+    issue = _refreshed(issue, remote, policy, now)
+    edited_at = (remote.updated_at or remote.activity_at or now) - skew
+    readings = read_fields(remote, policy, reference_for(issue.issue_id, connection))
+    history: list[HistoryEntry] = []
+    for name in FIELDS:
+        merge = _FieldMerge(issue, name, policy, readings[name], edited_at, now)
+        issue, entries = merge.result()
+        history.extend(entries)
+    renew = any(entry.outcome in ("pulled", "conflict") for entry in history)
+    return Observed(settle(issue, landscape, now, renew=renew), tuple(history))
+
+
+def _refreshed(
+    issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime
+) -> CanonicalIssue:
+    """What is not mirrored follows its own side; a write of ours that is too old is forgotten."""
+    ref = issue.refs[policy.connection]
+    update: dict[str, object] = {
+        "deleted": remote.deleted,
+        "url": _url_of(remote, policy),
+        "remote_updated_at": remote.updated_at or ref.remote_updated_at,
+    }
+    if ref.sending_at and now - ref.sending_at > timedelta(seconds=SENDING_SECONDS):
+        update |= {"sending": {}, "sending_at": None}
+    issue = _with_ref(issue, ref.model_copy(update=update))
+    if policy.connection != issue.origin:
+        return issue
+    return issue.model_copy(
+        update={
+            "title": remote.title,
+            "description": remote.description,
+            "category": remote.category,
+            "environment": remote.environment,
+            "created_at": remote.created_at or issue.created_at,
+        }
+    )
+
+
+def _with_ref(issue: CanonicalIssue, ref: ExternalRef) -> CanonicalIssue:
+    return issue.model_copy(update={"refs": {**issue.refs, ref.connection: ref}})
+
+
+@dataclass(frozen=True)
+class _FieldMerge:
+    """One field of one copy."""
+
+    issue: CanonicalIssue
+    name: Field
+    policy: Policy
+    reading: Reading
+    edited_at: datetime
+    now: datetime
+
+    @property
+    def ref(self) -> ExternalRef:
+        return self.issue.refs[self.policy.connection]
+
+    @property
+    def raws(self) -> tuple[str | None, ...]:
+        return tuple(source.raw for source in self.reading)
+
+    def result(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        if not self.reading:
+            return self.issue, []
+        baseline = self.ref.baselines.get(self.name)
+        if baseline is None:
+            return self._first_meeting()
+        moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
+        if not moved:
+            return self._agreed_or_unmoved(baseline)
+        if not moved[0].known:
+            return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
+        return self._edited(baseline, moved[0])
+
+    def _moved(self, source: Source, baseline: Baseline, place: int) -> bool:
+        """A copy moved if it left the baseline for something we did not send.
+
+        A managed line that is gone is damage to mend, not an edit: the other place of the same
+        field, or nothing at all, says what is meant.
+        """
+        if source.raw is None and self._is_line(place):
+            return False
+        seen = [baseline, self.ref.sending.get(self.name)]
+        return source.raw not in [_raw_at(known, place) for known in seen if known]
+
+    def _is_line(self, place: int) -> bool:
+        field = self.policy.fields[self.name]
+        return field.carrier == "managed_line" and place == len(self.reading) - 1
+
+    def _agreed_or_unmoved(self, baseline: Baseline) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """Nothing new; but if our own write shows, it is what both agree on now."""
+        sent = self.ref.sending.get(self.name)
+        value = sent.value if sent and sent.raws == self.raws else baseline.value
+        return self._with(Baseline(value=value, raws=self.raws), thaw=True), []
+
+    def _first_meeting(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """The origin gives the first values; any other copy is brought to them."""
+        source = next((s for s in self.reading if s.raw is not None), self.reading[0])
+        if not source.known:
+            return self._noted("frozen", f"unknown word: {source.raw}", source.raw)
+        issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
+        if self.policy.connection != self.issue.origin or source.value is None:
+            return issue, []
+        return self._take(issue, source.value), [self._entry("pulled", None, source.value)]
+
+    def _edited(
+        self, baseline: Baseline, source: Source
+    ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        ours = wanted(self.issue, self.policy.connection, self.name)
+        lens = self.policy.fields[self.name].lens
+        if source.value == ours or (lens and lens.means(source.raw, ours)):
+            return self._with(Baseline(value=ours, raws=self.raws), thaw=True), []
+        winner = self._winner()
+        merged = merge_field(
+            baseline=baseline.value, canonical=ours, remote=source.value, winner=winner or "remote"
+        )
+        if merged.conflict and winner is None:
+            return self._noted("held", f"edited on both sides: {ours} here", source.value)
+        issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
+        outcome = "conflict" if merged.conflict else "pulled"
+        if merged.conflict and winner == "canonical":
+            return issue, [self._entry(outcome, source.value, ours, detail="this edit lost")]
+        if merged.write_to != "canonical":
+            return issue, []
+        detail = f"lost: {ours} of {self._last_edit().by}" if merged.conflict else None
+        taken = self._take(issue, source.value)
+        return taken, [self._entry(outcome, ours, source.value, detail=detail)]
+
+    def _last_edit(self) -> Edit:
+        return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.now)
+
+    def _winner(self) -> Copy | None:
+        """None: a person shall decide."""
+        rule, last = self.policy.conflict[self.name], self._last_edit()
+        if rule == "hold":
+            return None
+        preferred = rule.removeprefix("prefer:") if rule.startswith("prefer:") else None
+        if preferred == self.policy.connection:
+            return "remote"
+        if preferred == last.by:
+            return "canonical"
+        return "remote" if self.edited_at > last.at else "canonical"
+
+    def _take(self, issue: CanonicalIssue, value: str | None) -> CanonicalIssue:
+        edit = Edit(by=self.policy.connection, at=self.edited_at)
+        return issue.model_copy(update={self.name: value, "edits": {**issue.edits, self.name: edit}})
+
+    def _with(self, baseline: Baseline, *, thaw: bool = False) -> CanonicalIssue:
+        """The new base of this field's merges; `thaw` drops a note that no longer holds."""
+        ref = self.ref
+        note = ref.notes.get(self.name)
+        outdated = thaw and note is not None and note.kind in ("frozen", "held")
+        notes = {k: v for k, v in ref.notes.items() if not (k == self.name and outdated)}
+        baselines = {**ref.baselines, self.name: baseline}
+        return _with_ref(
+            self.issue, ref.model_copy(update={"baselines": baselines, "notes": notes})
+        )
+
+    def _noted(
+        self, kind: str, detail: str, value: str | None
+    ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """Set the field aside on this copy; told once, as long as nothing about it changes."""
+        note = FieldNote.model_validate({"kind": kind, "detail": detail, "value": value})
+        if self.ref.notes.get(self.name) == note:
+            return self.issue, []
+        ref = self.ref.model_copy(update={"notes": {**self.ref.notes, self.name: note}})
+        return _with_ref(self.issue, ref), [self._entry(kind, None, value, detail=detail)]
+
+    def _entry(
+        self, outcome: str, old: str | None, new: str | None, *, detail: str | None = None
+    ) -> HistoryEntry:
+        return HistoryEntry.model_validate(
+            {
+                "at": self.now,
+                "field": self.name,
+                "outcome": outcome,
+                "by": self.policy.connection,
+                "edited_at": self.edited_at,
+                "old": old,
+                "new": new,
+                "detail": detail,
+            }
+        )
+
+
+def _raw_at(baseline: Baseline, place: int) -> str | None:
+    return baseline.raws[place] if place < len(baseline.raws) else None
+
+
+def settle(
+    issue: CanonicalIssue, landscape: Landscape, now: datetime, *, renew: bool = False
+) -> CanonicalIssue:
+    """Agree where nothing needs writing, and mark every copy that lags.
+
+    `renew`: a value changed, so a copy that waits out its failures is tried again at once,
+    unless a write to it is under way.
+    """
+    known = [policy for name, policy in landscape.policies.items() if name in issue.refs]
+    for policy in known:
+        issue = _settle_ref(issue, policy)
+    lagging = [policy.connection for policy in known if lagging_fields(issue, policy)]
+    pending = {name: _mark(issue, name, now, renew=renew) for name in lagging}
+    for target in _route_targets(issue, landscape):
+        pending[target] = issue.pending.get(target) or Pending(due_at=now)
+    return issue.model_copy(update={"pending": pending})
+
+
+def _mark(issue: CanonicalIssue, connection: str, now: datetime, *, renew: bool) -> Pending:
+    mark = issue.pending.get(connection) or Pending(due_at=now)
+    if renew and not issue.refs[connection].sending:
+        return mark.model_copy(update={"due_at": min(mark.due_at, now)})
+    return mark
+
+
+def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
+    ref = issue.refs[policy.connection]
+    baselines, notes = dict(ref.baselines), dict(ref.notes)
+    for name, field in policy.fields.items():
+        value, base, note = wanted(issue, policy.connection, name), baselines.get(name), notes.get(name)
+        carried = base is not None and carries(field, base.raws, value)
+        if note and note.kind in ("unsupported", "rejected") and (carried or note.value != value):
+            del notes[name]
+        if not carried and not field.writable and name not in notes and value is not None:
+            notes[name] = FieldNote(kind="unsupported", detail="not held here", value=value)
+            carried = base is not None
+        if base and carried:
+            baselines[name] = Baseline(value=value, raws=base.raws)
+    return _with_ref(issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
+
+
+def lagging_fields(issue: CanonicalIssue, policy: Policy) -> list[Field]:
+    """The fields of this copy that a write would bring into step."""
+    ref = issue.refs[policy.connection]
+    if ref.deleted or not policy.may_write:
+        return []
+    return [
+        name
+        for name, field in policy.fields.items()
+        if field.writable
+        and name not in ref.notes
+        and name in ref.baselines
+        and not carries(field, ref.baselines[name].raws, wanted(issue, policy.connection, name))
+    ]
+
+
+def newly_pending(before: CanonicalIssue | None, after: CanonicalIssue) -> bool:
+    """Whether mirror has something to do that it was not woken for before."""
+    marks = before.pending if before else {}
+    return any(
+        name not in marks or mark.due_at < marks[name].due_at
+        for name, mark in after.pending.items()
+    )
+
+
+def _route_targets(issue: CanonicalIssue, landscape: Landscape) -> list[str]:
+    return [
+        route.target
+        for route in landscape.routes
+        if route.target not in issue.refs
+        and route.target not in issue.parked
+        and landscape.policies[route.target].may_write
+        and route_takes(route, issue)
+    ]
+
+
+def route_takes(route: Route, issue: CanonicalIssue) -> bool:
+    """Whether this route brings the issue over; never one from before it was switched on."""
+    origin = issue.refs.get(issue.origin)
+    if route.source != issue.origin or origin is None or origin.deleted:
+        return False
+    if issue.created_at is None or issue.created_at < route.since_at:
+        return False
+    shown = {"status": issue.status, "severity": issue.severity, "category": issue.category}
+    rules = route.filter_or_default.model_dump()
+    return all(allowed is None or shown[name] in allowed for name, allowed in rules.items())

@@ -1,0 +1,65 @@
+"""Effects that must happen once: creating a counterpart, submitting a prompt.
+
+The row is written before the request and says what is known of it:
+
+planned -> sending -> done
+              |  `-> unknown   sent, and no answer: look at the remote before anything is sent again
+              `----> parked    the remote refuses, or only a person can tell: shown, never retried
+"""
+
+from datetime import datetime, timedelta
+from typing import Literal, Self
+
+from issuebridge.domain.issue import Frozen
+
+State = Literal["planned", "sending", "unknown", "done", "parked"]
+
+
+class Effect(Frozen):
+    """One row of the ledger. `request` is the JSON of what is sent, so a repeat sends the same."""
+
+    key: str
+    kind: Literal["create", "prompt"]
+    issue_id: str
+    connection: str
+    request: str
+    state: State = "planned"
+    planned_at: datetime
+    due_at: datetime
+    sent_at: datetime | None = None
+    looks: int = 0
+    sends: int = 0
+    session_id: str | None = None
+    result: str | None = None
+    reason: str | None = None
+    version: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state not in ("done", "parked")
+
+    def sending(self, now: datetime) -> Self:
+        return self.model_copy(
+            update={"state": "sending", "sent_at": now, "looks": 0, "sends": self.sends + 1}
+        )
+
+    def unknown(self, due_at: datetime, reason: str) -> Self:
+        return self.model_copy(update={"state": "unknown", "due_at": due_at, "reason": reason})
+
+    def looked(self, due_at: datetime) -> Self:
+        return self.model_copy(update={"looks": self.looks + 1, "due_at": due_at})
+
+    def planned(self, due_at: datetime, reason: str | None = None) -> Self:
+        return self.model_copy(update={"state": "planned", "due_at": due_at, "reason": reason})
+
+    def done(self, result: str | None) -> Self:
+        return self.model_copy(update={"state": "done", "result": result, "reason": None})
+
+    def parked(self, reason: str) -> Self:
+        return self.model_copy(update={"state": "parked", "reason": reason})
+
+
+def look_due(sent_at: datetime, looks_done: int, *, looks: int, over_seconds: float) -> datetime:
+    """When to look next: at once, then spread so that the last look falls at the end."""
+    share = looks_done / max(looks - 1, 1)
+    return sent_at + timedelta(seconds=over_seconds * min(share, 1))

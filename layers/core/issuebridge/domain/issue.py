@@ -1,0 +1,169 @@
+"""The canonical issue, where it lives elsewhere, and what one of its copies looks like right now."""
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from issuebridge.domain.words import Field
+
+NoteKind = Literal["unsupported", "frozen", "rejected", "held"]
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class RemoteIssue:
+    """One issue as its system shows it, with the system's own words.
+
+    `raw["external_link"]` is the vendor's object as canonical JSON. `payload` is the answer as
+    received, for the adapter that must send back what it read; it is never stored.
+    """
+
+    remote_id: str
+    display_id: str
+    number: int
+    title: str
+    description: str
+    category: str
+    raw: Mapping[Field, str | None]
+    environment: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    activity_at: datetime | None = None
+    deleted: bool = False
+    is_processing: bool = False
+    payload: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
+
+
+class Baseline(Frozen):
+    """What both copies last agreed on: our value, and the remote's raw value in each place."""
+
+    value: str | None
+    raws: tuple[str | None, ...]
+
+
+class FieldNote(Frozen):
+    """Why a field is not carried here; never an error that is retried for ever."""
+
+    kind: NoteKind
+    detail: str
+    value: str | None = None
+
+
+class ExternalRef(Frozen):
+    """One copy of the issue: the connection where it lives, and the base of its next merge.
+
+    `sending` holds what a push is about to write, stored before the request: a value in it that
+    shows up at the remote is our own, whatever became of the push.
+    """
+
+    connection: str
+    remote_id: str
+    display_id: str
+    url: str | None = None
+    baselines: dict[Field, Baseline] = {}
+    notes: dict[Field, FieldNote] = {}
+    sending: dict[Field, Baseline] = {}
+    sending_at: datetime | None = None
+    remote_updated_at: datetime | None = None
+    deleted: bool = False
+
+
+class Pending(Frozen):
+    """A copy lags. `attempts` counts failures, `due_at` is when to look again."""
+
+    due_at: datetime
+    attempts: int = 0
+    reason: str | None = None
+
+
+class Edit(Frozen):
+    """Who gave a field its value, when by that side's clock."""
+
+    by: str
+    at: datetime
+
+
+class AgentRun(Frozen):
+    """One submitted prompt; `run_id` is None when Norm took it but its answer was lost."""
+
+    session_id: str
+    run_id: str | None
+    intent: str
+    requested_by: str
+    submitted_at: datetime
+    status: str = "running"
+
+
+class CanonicalIssue(Frozen):
+    """Our neutral record of one real-world issue: one item in the table."""
+
+    issue_id: str
+    origin: str
+    title: str
+    description: str
+    category: str
+    environment: str | None = None
+    created_at: datetime | None = None
+    status: str | None = None
+    severity: str | None = None
+    external_link: str | None = None
+    edits: dict[Field, Edit] = {}
+    refs: dict[str, ExternalRef] = {}
+    pending: dict[str, Pending] = {}
+    parked: dict[str, str] = {}
+    runs: tuple[AgentRun, ...] = ()
+    version: int = 0
+
+    def value(self, name: Field) -> str | None:
+        found: str | None = getattr(self, name)
+        return found
+
+
+class HistoryEntry(Frozen):
+    """One change of a mirrored field, or the losing side of a conflict."""
+
+    at: datetime
+    field: Field
+    outcome: Literal["pulled", "pushed", "conflict", "held", "frozen", "rejected"]
+    by: str
+    edited_at: datetime | None = None
+    old: str | None = None
+    new: str | None = None
+    detail: str | None = None
+
+
+class Draft(Frozen):
+    """A counterpart to be created; stored before it is sent, so a repeat sends the same."""
+
+    reference: str
+    title: str
+    description: str
+    category: str
+    environment: str | None = None
+    status: str | None = None
+    severity: str | None = None
+    link: str | None = None
+    triggered_at: datetime
+
+
+def _key(*parts: str) -> str:
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return b32encode(digest).decode().lower()[:24]
+
+
+def issue_id_for(connection: str, remote_id: str) -> str:
+    """The same id from every poller, so that two of them cannot make two canonical issues."""
+    return f"is{_key(connection, remote_id)}"
+
+
+def reference_for(issue_id: str, connection: str) -> str:
+    """The key inside what we write there: letters and digits, found again by the vendor's search."""
+    return f"ib{_key(issue_id, connection)}"

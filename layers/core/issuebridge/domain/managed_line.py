@@ -1,0 +1,64 @@
+"""The one marked line we own inside a description that belongs to people.
+
+`[issuebridge ref=ib… severity=high link=https://…]`: the reference says whose line it is, so a
+line that merely looks like ours (quoted, copied, or written to fool us) is not ours. The line is
+replaced where it stands, and the words around it are never touched.
+"""
+
+import re
+from dataclasses import dataclass
+
+_LINE = re.compile(r"^\[issuebridge ref=(?P<ref>[a-z0-9]+)(?P<rest>(?: [a-z]+=[^\s\]]+)*)\]$")
+_UNSAFE = re.compile(r"[\s\]]")
+
+
+@dataclass(frozen=True)
+class ManagedLine:
+    """What the line carries; `link` is a URL without white space or `]`."""
+
+    ref: str
+    severity: str | None = None
+    link: str | None = None
+
+    def __str__(self) -> str:
+        carried = {"severity": self.severity, "link": self.link and line_safe(self.link)}
+        rest = "".join(f" {name}={value}" for name, value in carried.items() if value)
+        return f"[issuebridge ref={self.ref}{rest}]"
+
+
+def line_safe(url: str) -> str:
+    """The same address with the characters percent-encoded that would end the line's value."""
+    return _UNSAFE.sub(lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), url)
+
+
+def _parse(line: str) -> ManagedLine | None:
+    found = _LINE.match(line.strip())
+    if not found:
+        return None
+    carried = dict(part.split("=", 1) for part in found["rest"].split())
+    return ManagedLine(found["ref"], carried.get("severity"), carried.get("link"))
+
+
+def find_lines(text: str) -> list[ManagedLine]:
+    """Every line that has the form of ours, in order."""
+    return [line for line in map(_parse, text.split("\n")) if line]
+
+
+def read_line(text: str, ref: str) -> ManagedLine | None:
+    """Our line with this reference; the last one, should a person have copied it."""
+    return next((line for line in reversed(find_lines(text)) if line.ref == ref), None)
+
+
+def put_line(text: str, line: ManagedLine) -> str:
+    """The text with this one line: replaced in place, copies of it dropped, else put at the end."""
+    rows = text.split("\n")
+    ours = [i for i, row in enumerate(rows) if (own := _parse(row)) and own.ref == line.ref]
+    if not ours:
+        return f"{text}\n\n{line}" if text else str(line)
+    rows[ours[-1]] = str(line)
+    return "\n".join(row for i, row in enumerate(rows) if i not in ours[:-1])
+
+
+def without_lines(text: str) -> str:
+    """The people's own words: what a counterpart's description starts from."""
+    return "\n".join(row for row in text.split("\n") if not _parse(row)).rstrip()

@@ -1,0 +1,91 @@
+"""How one connection treats each field: what its system can do, and what the configuration picks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from issuebridge.domain.config import Carrier, Connection, Prefer
+from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.words import CANONICAL_WORDS, FIELDS, Field, Lens
+
+Capability = Literal["native", "create_only", "read_only", "none"]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What an issue system can do; each adapter's mapping.py declares its own."""
+
+    lenses: Mapping[Field, Lens]
+    capabilities: Mapping[Field, Capability]
+    description_units_max: int
+    description_writable: bool
+
+
+@dataclass(frozen=True)
+class FieldPolicy:
+    """`lens` is None for a field whose value travels as it is (links)."""
+
+    lens: Lens | None
+    capability: Capability
+    carrier: Carrier
+
+    @property
+    def reads_native(self) -> bool:
+        return self.capability != "none"
+
+    @property
+    def writable(self) -> bool:
+        return self.carrier != "hub"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One connection, resolved: everything the merge needs to know of it."""
+
+    connection: str
+    fields: Mapping[Field, FieldPolicy]
+    conflict: Mapping[Field, str]
+    may_write: bool
+    issue_url: str | None
+    description_units_max: int
+
+
+def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
+    """Join the traits and the configuration; Misconfigured where they don't fit."""
+    return Policy(
+        connection=name,
+        fields={field: _field_policy(name, field, connection, traits) for field in FIELDS},
+        conflict={field: _rule(connection, field) for field in FIELDS},
+        may_write=connection.mode == "mirror",
+        issue_url=connection.issue_url,
+        description_units_max=traits.description_units_max,
+    )
+
+
+def _rule(connection: Connection, field: Field) -> str:
+    rule = connection.conflict.get(field, "latest")
+    return f"prefer:{rule.prefer}" if isinstance(rule, Prefer) else rule
+
+
+def _field_policy(
+    name: str, field: Field, connection: Connection, traits: Traits
+) -> FieldPolicy:
+    capability = traits.capabilities[field]
+    default: Carrier = "native" if capability == "native" else "hub"
+    carrier = connection.carriers.get(field, default)
+    place = f"connections.{name}.carriers.{field}"
+    if carrier == "native" and capability != "native":
+        raise Misconfigured(f"{place}: {connection.kind} cannot write it; use managed_line or hub")
+    if carrier == "managed_line" and (field == "status" or not traits.description_writable):
+        raise Misconfigured(f"{place}: {connection.kind} has no managed line for it; use hub")
+    lens = _lens(field, connection, traits)
+    return FieldPolicy(lens=lens, capability=capability, carrier=carrier)
+
+
+def _lens(field: Field, connection: Connection, traits: Traits) -> Lens | None:
+    if field == "external_link":
+        return None
+    custom = connection.maps.get(field)
+    if custom:
+        return Lens({raw: tuple(meanings) for raw, meanings in custom.items()})
+    return traits.lenses.get(field) or Lens({word: (word,) for word in CANONICAL_WORDS[field]})

@@ -1,0 +1,62 @@
+"""A request to put Norm on an issue, and the exact text that Norm gets.
+
+The intent is always explicit and always ours: Norm takes the first word of a prompt as its order,
+so text from outside ("Status page shows ...") must never stand there.
+"""
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints, ValidationError
+
+from issuebridge.domain.errors import Rejected
+from issuebridge.domain.issue import Frozen
+from issuebridge.domain.text import cut, without_mention
+
+Intent = Literal["fix", "verify", "status"]
+DETAIL_UNITS_MAX = 3900
+"""The vendor allows 4000 "characters" and does not say of what."""
+
+_Short = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+
+
+class PromptRequest(Frozen):
+    """One message on the prompt queue.
+
+    `issue` is our issue id, or the id or short code (T-1042) that it has at the bland connection.
+    The same `idempotency_key` for the same issue is the same request: it starts one run.
+    """
+
+    version: Literal[1]
+    issue: _Short
+    intent: Intent
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+    requested_by: _Short
+    idempotency_key: _Short
+    connection: _Short | None = None
+
+
+def parse_request(body: str) -> PromptRequest:
+    """Rejected, naming the field and the remedy, when the message does not fit the contract."""
+    try:
+        return PromptRequest.model_validate_json(body)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise Rejected(
+            "prompt message refused: " + "; ".join(lines) + " (see events/submit_prompt.json)"
+        ) from error
+
+
+def prompt_key(issue_id: str, request: PromptRequest) -> str:
+    """The ledger key; letters and digits, since it is also the reference inside the prompt."""
+    named = json.dumps([issue_id, request.idempotency_key])
+    return f"pr{hashlib.sha256(named.encode()).hexdigest()[:24]}"
+
+
+def prompt_detail(key: str, request: PromptRequest) -> str:
+    """`/intent [ref key] text`: the reference comes early, should the vendor shorten its copy."""
+    return cut(f"/{request.intent} [ref {key}] {without_mention(request.text)}", DETAIL_UNITS_MAX)

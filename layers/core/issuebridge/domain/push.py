@@ -1,0 +1,182 @@
+"""The smallest write that brings one copy into step, and what its answer means."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from issuebridge.domain.converge import Landscape, lagging_fields, settle, wanted
+from issuebridge.domain.issue import (
+    Baseline,
+    CanonicalIssue,
+    Draft,
+    ExternalRef,
+    FieldNote,
+    HistoryEntry,
+    RemoteIssue,
+    reference_for,
+)
+from issuebridge.domain.managed_line import ManagedLine, put_line, without_lines
+from issuebridge.domain.policy import Policy
+from issuebridge.domain.text import cut, utf16_units, without_mention
+from issuebridge.domain.words import Field
+
+Written = Literal["status", "severity", "external_link", "description"]
+TITLE_UNITS_MAX = 200
+
+
+@dataclass(frozen=True)
+class Write:
+    """`changes`: raw words or the whole description. `sending`: what the copy shall show after it."""
+
+    changes: Mapping[Written, str] = field(default_factory=dict)
+    sending: Mapping[Field, Baseline] = field(default_factory=dict)
+    notes: Mapping[Field, FieldNote] = field(default_factory=dict)
+
+    def only(self, part: Written) -> "Write":
+        """This write cut down to one change, for a vendor that refused them together."""
+        fields = [f for f in self.sending if (f == part) or (part == "description" and f not in self.changes)]
+        return Write({part: self.changes[part]}, {f: self.sending[f] for f in fields})
+
+
+def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Write:
+    """What to write so that this copy holds the canonical values; empty when it does."""
+    lagging = lagging_fields(issue, policy)
+    native = [name for name in lagging if policy.fields[name].carrier == "native"]
+    lined = [name for name in lagging if policy.fields[name].carrier == "managed_line"]
+    changes: dict[Written, str] = {}
+    sending: dict[Field, Baseline] = {}
+    for name in native:
+        value, lens = wanted(issue, policy.connection, name), policy.fields[name].lens
+        raw = lens.write(value, remote.raw.get(name)) if lens and value else value
+        if raw is not None:
+            changes[name] = raw
+            sending[name] = _expected(issue, policy, name, value, raw, 0)
+    if not lined:
+        return Write(changes, sending)
+    line = managed_line(issue, policy)
+    text = put_line(remote.description, line)
+    if problem := _cannot_write(text, policy):
+        notes = {
+            name: FieldNote(kind="unsupported", detail=problem, value=wanted(issue, policy.connection, name))
+            for name in lined
+        }
+        return Write(changes, sending, notes)
+    changes["description"] = text
+    for name in lined:
+        value = wanted(issue, policy.connection, name)
+        sending[name] = _expected(issue, policy, name, value, value, -1)
+    return Write(changes, sending)
+
+
+def _cannot_write(text: str, policy: Policy) -> str | None:
+    """Why a description may not be written, since the words in it are people's."""
+    if utf16_units(text) > policy.description_units_max:
+        return "no room for our line in the description"
+    if without_mention(text) != text:
+        return "the description mentions Norm, and writing it again could wake it"
+    return None
+
+
+def _expected(
+    issue: CanonicalIssue, policy: Policy, name: Field, value: str | None, raw: str | None, place: int
+) -> Baseline:
+    raws = list(issue.refs[policy.connection].baselines[name].raws)
+    raws[place] = raw
+    return Baseline(value=value, raws=tuple(raws))
+
+
+def managed_line(issue: CanonicalIssue, policy: Policy) -> ManagedLine:
+    """Our line for this copy: always the reference, and the fields the line carries here."""
+    carried = {
+        name: wanted(issue, policy.connection, name)
+        for name, field in policy.fields.items()
+        if field.carrier == "managed_line"
+    }
+    return ManagedLine(
+        ref=reference_for(issue.issue_id, policy.connection),
+        severity=carried.get("severity"),
+        link=carried.get("external_link"),
+    )
+
+
+def set_out(
+    issue: CanonicalIssue, policy: Policy, write: Write, *, now: datetime, lease_until: datetime
+) -> CanonicalIssue:
+    """The issue with what we are about to write; its pending mark keeps other workers away."""
+    ref = issue.refs[policy.connection]
+    sent = ref.model_copy(update={"sending": dict(write.sending), "sending_at": now})
+    mark = issue.pending[policy.connection].model_copy(update={"due_at": lease_until})
+    return issue.model_copy(
+        update={
+            "refs": {**issue.refs, policy.connection: sent},
+            "pending": {**issue.pending, policy.connection: mark},
+        }
+    )
+
+
+def finish(
+    issue: CanonicalIssue,
+    landscape: Landscape,
+    connection: str,
+    write: Write,
+    refused: Mapping[Field, str],
+    now: datetime,
+) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+    """After the answer was observed: what was refused, or ignored without a word, is set aside.
+
+    A copy that still shows what it showed before our write has ignored it. One that shows a third
+    value was edited in the window of our round trip, and `observe` has taken that edit in.
+    """
+    policy, ref = landscape.policies[connection], issue.refs[connection]
+    still = lagging_fields(issue, policy)
+    notes, history = {**ref.notes, **write.notes}, []
+    for name, expected in write.sending.items():
+        kept = ref.baselines.get(name)
+        if name in refused or (name in still and kept and wanted(issue, connection, name) == expected.value):
+            detail = refused.get(name, f"accepted, yet it still shows {kept.raws if kept else None}")
+            notes[name] = FieldNote(kind="rejected", detail=detail, value=expected.value)
+            history.append(_entry(ref, name, "rejected", expected.value, now, detail))
+        else:
+            history.append(_entry(ref, name, "pushed", expected.value, now, None))
+    update = {"notes": notes, "sending": {}, "sending_at": None}
+    freed = issue.model_copy(
+        update={"refs": {**issue.refs, connection: ref.model_copy(update=update)}}
+    )
+    pending = {k: v for k, v in freed.pending.items() if k != connection}
+    return settle(freed.model_copy(update={"pending": pending}), landscape, now), history
+
+
+def _entry(
+    ref: ExternalRef, name: Field, outcome: Literal["pushed", "rejected"], new: str | None,
+    now: datetime, detail: str | None,
+) -> HistoryEntry:
+    return HistoryEntry(
+        at=now, field=name, outcome=outcome, by=ref.connection, new=new, detail=detail,
+        edited_at=ref.remote_updated_at,
+    )
+
+
+def draft_counterpart(
+    issue: CanonicalIssue, policy: Policy, *, category: str | None, environment: str, now: datetime
+) -> Draft:
+    """What is sent to create the issue at this connection: people's words, no mention, our line."""
+    line = str(managed_line(issue, policy))
+    room = policy.description_units_max - utf16_units(line) - 2
+    words = cut(without_mention(without_lines(issue.description)), room)
+    return Draft(
+        reference=reference_for(issue.issue_id, policy.connection),
+        title=cut(without_mention(issue.title), TITLE_UNITS_MAX),
+        description=f"{words}\n\n{line}" if words else line,
+        category=category or without_mention(issue.category),
+        environment=issue.environment or environment,
+        status=_raw(issue, policy, "status"),
+        severity=_raw(issue, policy, "severity"),
+        link=wanted(issue, policy.connection, "external_link"),
+        triggered_at=now,
+    )
+
+
+def _raw(issue: CanonicalIssue, policy: Policy, name: Field) -> str | None:
+    value, field = issue.value(name), policy.fields[name]
+    return field.lens.write(value) if field.lens and value and field.reads_native else None

@@ -1,0 +1,178 @@
+"""What the core asks of the world, on one screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
+from issuebridge.domain.round_state import ConnectionState
+
+Lane = Literal["hot", "sweep"]
+"""`hot`: where changes are likely, cheap. `sweep`: every issue there is."""
+
+Changes = Mapping[Literal["status", "severity", "external_link", "description"], str]
+"""The smallest write: raw words, or the whole new description."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a walk; `cursor` is None at its end. It is only good for the same lane."""
+
+    issues: Sequence[RemoteIssue]
+    cursor: str | None
+
+
+class IssueSystem(Protocol):
+    """One connection's issue system. All calls raise `domain.errors`; times are aware UTC."""
+
+    @property
+    def skew(self) -> timedelta:
+        """How far the remote's clock runs ahead of ours, as last measured; zero if it never was."""
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        """One page. StaleCursor when the vendor no longer knows the cursor."""
+
+    def get(self, remote_id: str) -> RemoteIssue:
+        """The issue as it is now. Gone when the vendor says it is not there."""
+
+    def create(self, draft: Draft) -> RemoteIssue:
+        """One request, never repeated in here. Ambiguous when no answer tells whether it counted."""
+
+    def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
+        """Issues that carry the draft's reference (or its other fingerprints); lowest number first."""
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        """Write only these changes; `seen` is what was just read. The issue as it is afterwards."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A Norm session of one issue."""
+
+    session_id: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """Norm's answer to a prompt."""
+
+    run_id: str
+    intent: str
+
+
+@dataclass(frozen=True)
+class ActivityEntry:
+    """One entry of an issue's activity feed, as far as prompts need it."""
+
+    entry_id: str
+    kind: str
+    type: str
+    text: str
+    session_id: str | None
+    run_id: str | None
+    created_at: datetime
+
+
+class Agent(Protocol):
+    """Norm, reached through the issue system it belongs to."""
+
+    def latest_session(self, remote_id: str) -> tuple[Session | None, bool]:
+        """The issue's newest session if it shows one, and whether Norm works on the issue now."""
+
+    def create_session(self, remote_id: str) -> Session:
+        """One request, never repeated in here."""
+
+    def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
+        """One request, never repeated in here. Each accepted call is one paid run."""
+
+    def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
+        """Entries at or after `since`, newest first."""
+
+
+class IssueStore(Protocol):
+    """Canonical issues, the refs that find them, their history."""
+
+    def load(self, issue_id: str) -> CanonicalIssue | None: ...
+
+    def find(self, connection: str, remote_id: str) -> str | None:
+        """The issue id behind a remote id or a display id."""
+
+    def commit(
+        self,
+        issue: CanonicalIssue,
+        history: Sequence[HistoryEntry] = (),
+        *,
+        wake: bool = False,
+        done: Effect | None = None,
+        linked: str | None = None,
+        pushing: str | None = None,
+    ) -> CanonicalIssue:
+        """Store issue, history, a new ref and a finished effect, all or nothing.
+
+        `linked` names the connection whose ref is new. `pushing` names the connection we are about to write to: its fingerprint of this issue
+        holds no longer, or a person who puts the old value back would go unseen.
+
+        `issue.version` is the version it was read at (0: new); the answer has the new one.
+        `wake` rings mirror. LostRace when somebody committed first or a ref is taken.
+        """
+
+    def due(self, now: datetime) -> Sequence[str]:
+        """Ids of issues with a pending mark that is due."""
+
+
+class Ledger(Protocol):
+    """Effects that must happen once: a row before the request, its outcome after it."""
+
+    def get(self, key: str) -> Effect | None: ...
+
+    def put(self, effect: Effect) -> Effect:
+        """Store it if it is still at `effect.version` (0: new); LostRace otherwise."""
+
+    def open(self, kind: str, connection: str) -> Sequence[Effect]:
+        """Effects that are neither done nor parked."""
+
+    def spend(self, budget: str, day: str, limit: int) -> bool:
+        """Take one from the day's budget; False when it is used up."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Fingerprints by `fingerprint_key`. Those in `pushed` hold no longer: we wrote to them since."""
+
+    digests: Mapping[str, str]
+    pushed: Mapping[str, int]
+
+    def holds(self, key: str, digest: str) -> bool:
+        return key not in self.pushed and self.digests.get(key) == digest
+
+
+class ConnectionStore(Protocol):
+    """What a poll keeps between rounds, under its lease."""
+
+    def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
+        """The state with a lease of the next generation; LostRace while another holds it."""
+
+    def save(self, state: ConnectionState) -> None:
+        """Store it and give the lease back; LostRace if another holds it meanwhile."""
+
+    def seen(self, connection: str) -> Seen: ...
+
+    def save_seen(
+        self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]
+    ) -> None:
+        """Add or replace these fingerprints, and forget these marks unless a newer push left one;
+        LostRace as for `save`."""
+
+    def pause(self, connection: str, until: datetime) -> None:
+        """Nobody may call this connection before `until`: its vendor asked for the pause."""
+
+    def paused_until(self, connection: str) -> datetime | None: ...
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now(self) -> datetime: ...

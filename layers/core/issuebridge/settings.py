@@ -1,0 +1,23 @@
+"""What the functions read from their environment. Nothing here has a default that could be wrong."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from issuebridge.domain.errors import Misconfigured
+
+
+class Settings(BaseModel):
+    """Names are the environment variables of template.yaml, in lower case."""
+
+    model_config = ConfigDict(frozen=True)
+    table_name: str
+    history_days: int
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    try:
+        return Settings.model_validate({k.lower(): v for k, v in environment.items()})
+    except ValidationError as error:
+        wrong = ", ".join(str(problem["loc"][0]).upper() for problem in error.errors())
+        raise Misconfigured(f"environment: {wrong} is missing or wrong; template.yaml sets it") from error

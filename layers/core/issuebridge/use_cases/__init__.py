@@ -1,0 +1,1 @@
+"""In which order: one module for each thing the pipeline does."""

@@ -1,0 +1,268 @@
+"""Pull: one round over one connection. Read, compare, merge, store; never write to a remote.
+
+The hot lane finds fresh changes, then a slice of the sweep looks at every issue there is, resumed
+next round where this one stops. What is stored last is the watermark, so a crash only means that
+something is looked at twice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache, cached_property
+
+from issuebridge.domain.config import Config, Kind, Poll
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import (
+    LostRace,
+    Misconfigured,
+    RateLimited,
+    Rejected,
+    StaleCursor,
+    Transient,
+)
+from issuebridge.domain.fingerprint import fingerprint, fingerprint_key
+from issuebridge.domain.issue import RemoteIssue
+from issuebridge.domain.round_state import ConnectionState
+from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
+from issuebridge.use_cases.take_in import TakeIn
+
+LEASE_SECONDS = 180
+"""Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
+REMAINING_SECONDS_MIN = 15
+WHOLE_SWEEP_PAGES_MAX = 100_000
+
+
+@dataclass
+class PullReport:
+    """What one round did; `problem` says why it stopped early, `remedy_needed` that a person must."""
+
+    connection: str
+    seen: int = 0
+    stored: list[str] = field(default_factory=list)
+    deferred: list[str] = field(default_factory=list)
+    twins: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    swept: bool = False
+    problem: str | None = None
+    remedy_needed: bool = False
+
+
+    def summary(self) -> dict[str, object]:
+        """For logs and for the answer of the function: counts, and names where a person may care."""
+        names = {"deferred": self.deferred, "twins": self.twins, "failed": self.failed}
+        told = {name: value for name, value in names.items() if value}
+        if self.problem:
+            told |= {"problem": self.problem, "remedy_needed": self.remedy_needed}
+        counts = {"seen": self.seen, "stored": len(self.stored), "swept": self.swept}
+        return {"connection": self.connection, **counts, **told}
+
+
+@dataclass(frozen=True)
+class PullChanges:
+    """`salt` stands for the configuration in the fingerprints."""
+
+    take_in: TakeIn
+    ledger: Ledger
+    connections: ConnectionStore
+    system: Callable[[str], IssueSystem]
+    config: Config
+    salt: str
+    clock: Clock
+
+    def __call__(
+        self, connection: str, *, remaining_seconds: Callable[[], float], whole_sweep: bool = False
+    ) -> PullReport:
+        """LostRace when another round holds this connection's lease."""
+        now, report = self.clock.now(), PullReport(connection)
+        until = self.connections.paused_until(connection)
+        if until and until > now:
+            report.problem = f"paused until {until.isoformat()} at the vendor's request"
+            return report
+        state = self.connections.acquire(connection, now, LEASE_SECONDS)
+        _Round(self, state, report, remaining_seconds, whole_sweep).run()
+        return report
+
+
+    def kind(
+        self, kind: Kind, *, remaining_seconds: Callable[[], float], whole_sweep: bool = False
+    ) -> list[PullReport]:
+        """Every connection of this kind; one that cannot be polled does not stop the next."""
+        return [
+            self._or_busy(name, remaining_seconds, whole_sweep)
+            for name, connection in self.config.connections.items()
+            if connection.kind == kind and connection.mode != "paused"
+        ]
+
+    def _or_busy(
+        self, name: str, remaining_seconds: Callable[[], float], whole_sweep: bool
+    ) -> PullReport:
+        try:
+            return self(name, remaining_seconds=remaining_seconds, whole_sweep=whole_sweep)
+        except LostRace:
+            return PullReport(name, problem="another round of this connection is under way")
+
+
+@dataclass
+class _Round:
+    """One round of one connection, while it holds the lease."""
+
+    pull: PullChanges
+    state: ConnectionState
+    report: PullReport
+    remaining_seconds: Callable[[], float]
+    whole_sweep: bool
+    fresh: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def seen(self) -> Seen:
+        return self.pull.connections.seen(self.state.connection)
+
+    @property
+    def poll(self) -> Poll:
+        return self.pull.config.connections[self.state.connection].poll
+
+    def run(self) -> None:
+        try:
+            self._hot()
+            self._sweep()
+        except RateLimited as error:
+            until = self.pull.clock.now() + timedelta(seconds=error.retry_after_seconds)
+            self.pull.connections.pause(self.state.connection, until)
+            self.report.problem = str(error)
+        except Misconfigured as error:
+            self.report.problem, self.report.remedy_needed = str(error), True
+        except (Transient, Rejected) as error:
+            self.report.problem = str(error)
+        self._remember(problem=self.report.problem, polled_at=self.pull.clock.now())
+        self.pull.connections.save(self.state)
+
+    def _remember(self, **update: object) -> None:
+        self.state = self.state.model_copy(update=update)
+
+    def _page(self, lane: Lane, cursor: str | None) -> Page:
+        return self.pull.system(self.state.connection).page(lane, cursor)
+
+    def _has_time(self) -> bool:
+        return self.remaining_seconds() > REMAINING_SECONDS_MIN
+
+    def _hot(self) -> None:
+        """Down to the watermark. Before the first sweep there is none: then only fix the signpost."""
+        cursor: str | None = None
+        newest: datetime | None = None
+        clean = True
+        for number in range(self.poll.pages_max):
+            page = self._page("hot", cursor)
+            times = [issue.activity_at for issue in page.issues if issue.activity_at]
+            newest = newest if number else max(times, default=None)
+            if self.state.watermark is None and newest:
+                self._signpost(newest)
+                return
+            clean &= self._take_page(page)
+            if self._ends_hot(page, times):
+                self._advance(newest if clean else None)
+                return
+            cursor = page.cursor
+            if not self._has_time():
+                return
+
+    def _ends_hot(self, page: Page, times: Sequence[datetime]) -> bool:
+        mark, overlap = self.state.watermark, timedelta(seconds=self.poll.overlap_seconds)
+        reached = bool(times) and mark is not None and min(times) < mark - overlap
+        return reached or page.cursor is None or not page.issues
+
+    def _signpost(self, newest: datetime) -> None:
+        if self.state.sweep_cursor is None or self.state.signpost is None:
+            self._remember(signpost=newest, sweep_cursor=None)
+
+    def _advance(self, to: datetime | None) -> None:
+        """The watermark never goes back."""
+        if to and (self.state.watermark is None or to > self.state.watermark):
+            self._remember(watermark=to)
+
+    def _sweep(self) -> None:
+        if self.whole_sweep:
+            self._remember(sweep_cursor=None)
+        if self.state.sweep_cursor is None:
+            self._remember(sweep_seen=0, sweep_rounds=0, sweep_clean=True)
+        self._remember(sweep_rounds=self.state.sweep_rounds + 1)
+        for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else self.poll.pages_max):
+            if not self._has_time() or self._sweep_page():
+                return
+
+    def _sweep_page(self) -> bool:
+        """One page further; True when the sweep ended here."""
+        before = self.state.sweep_cursor
+        try:
+            page = self._page("sweep", before)
+        except StaleCursor as error:
+            self._remember(sweep_cursor=None)
+            self.report.problem = f"the sweep starts again: {error}"
+            return True
+        clean = self._take_page(page)
+        ended = page.cursor in (None, before) or not page.issues
+        self._remember(
+            sweep_cursor=None if ended else page.cursor,
+            sweep_seen=self.state.sweep_seen + len(page.issues),
+            sweep_clean=self.state.sweep_clean and clean,
+        )
+        if ended:
+            self._end_sweep()
+        return ended
+
+    def _end_sweep(self) -> None:
+        self.report.swept = True
+        if self.state.sweep_clean:
+            self._advance(self.state.signpost)
+        self._remember(
+            sweep_ended_at=self.pull.clock.now(), sweep_count=self.state.sweep_seen, signpost=None
+        )
+
+    def _take_page(self, page: Page) -> bool:
+        """True when every issue of the page is stored; fingerprints follow what is stored."""
+        open_creates = cache(self._open_creates)
+        fresh: dict[str, str] = {}
+        clean = True
+        for remote in page.issues:
+            self.report.seen += 1
+            key = fingerprint_key(remote.remote_id)
+            if self._is_known(key, self._digest(remote)):
+                continue
+            taken = self._take(remote, open_creates)
+            if taken:
+                fresh[key] = self._digest(taken)
+            clean &= taken is not None
+        self._save_seen(fresh)
+        return clean
+
+    def _is_known(self, key: str, digest: str) -> bool:
+        return self.fresh[key] == digest if key in self.fresh else self.seen.holds(key, digest)
+
+    def _save_seen(self, fresh: Mapping[str, str]) -> None:
+        if fresh:
+            pushed = {k: v for k, v in self.seen.pushed.items() if k in fresh}
+            self.pull.connections.save_seen(self.state, fresh, pushed)
+            self.fresh.update(fresh)
+
+    def _digest(self, remote: RemoteIssue) -> str:
+        return fingerprint(remote, self.pull.salt)
+
+    def _open_creates(self) -> Sequence[Effect]:
+        return self.pull.ledger.open("create", self.state.connection)
+
+    def _take(
+        self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
+    ) -> RemoteIssue | None:
+        """The issue as it was taken in; None if it needs another look, which holds up no other."""
+        try:
+            taken, seen = self.pull.take_in(self.state.connection, remote, open_creates)
+        except (LostRace, Rejected) as error:
+            self.report.failed[remote.display_id] = str(error)
+            return None
+        lists = {
+            "stored": self.report.stored,
+            "deferred": self.report.deferred,
+            "twin": self.report.twins,
+        }
+        if taken in lists:
+            lists[taken].append(remote.display_id)
+        return None if taken == "deferred" else seen

@@ -1,0 +1,197 @@
+"""Push: bring every lagging copy of one issue into step, or create the counterpart it lacks.
+
+Read, merge with what the copy says now, commit what we are about to send, send the smallest
+write, commit what came back. Whatever stops half way leaves the pending mark, so the next round
+begins again from what the remote then shows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from issuebridge.domain.converge import Landscape, Observed, newly_pending, observe
+from issuebridge.domain.errors import (
+    Gone,
+    LostRace,
+    Misconfigured,
+    RateLimited,
+    Rejected,
+    SyncError,
+    Transient,
+)
+from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
+from issuebridge.domain.push import Write, finish, plan_write, set_out
+from issuebridge.domain.words import Field
+from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
+from issuebridge.use_cases.create_counterpart import CreateCounterpart
+
+RACES_MAX = 5
+LEASE_SECONDS = 150
+"""Longer than mirror's own timeout, so that two workers never write to one copy at once."""
+PAUSE_SECONDS_MIN = 2
+PAUSE_SECONDS_MAX = 3600
+REFUSED_PAUSE_SECONDS = 900
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one copy; `detail` is for people."""
+
+    issue_id: str
+    connection: str
+    kind: Literal["written", "agreed", "created", "waiting", "parked"]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class PushChanges:
+    """`issue_id` -> one outcome for each copy that was due."""
+
+    store: IssueStore
+    connections: ConnectionStore
+    system: Callable[[str], IssueSystem]
+    create: CreateCounterpart
+    landscape: Landscape
+    clock: Clock
+
+    def __call__(self, issue_id: str) -> list[Outcome]:
+        issue = self.store.load(issue_id)
+        due = issue.pending if issue else {}
+        now = self.clock.now()
+        return [self._one(issue_id, name) for name, mark in sorted(due.items()) if mark.due_at <= now]
+
+    def _one(self, issue_id: str, connection: str) -> Outcome:
+        try:
+            return self._push_or_create(issue_id, connection)
+        except LostRace:
+            return Outcome(issue_id, connection, "waiting", "another worker was faster")
+        except RateLimited as error:
+            return self._rate_limited(issue_id, connection, error)
+        except Misconfigured as error:
+            return self._postpone(issue_id, connection, error, REFUSED_PAUSE_SECONDS)
+        except (Transient, Rejected) as error:
+            return self._postpone(issue_id, connection, error, None)
+
+    def _push_or_create(self, issue_id: str, connection: str) -> Outcome:
+        now = self.clock.now()
+        until = self.connections.paused_until(connection)
+        if until and until > now:
+            raise RateLimited("paused", retry_after_seconds=(until - now).total_seconds())
+        issue = self.store.load(issue_id)
+        if issue is None or connection not in issue.pending:
+            return Outcome(issue_id, connection, "agreed")
+        if connection in issue.refs:
+            return self._push(issue, connection)
+        created = self.create(issue, connection)
+        if created.due_at:
+            self._mark(issue_id, connection, created.due_at, created.detail, failed=False)
+        return Outcome(issue_id, connection, created.kind, created.detail)
+
+    def _push(self, issue: CanonicalIssue, connection: str) -> Outcome:
+        policy, system = self.landscape.policies[connection], self.system(connection)
+        remote = system.get(issue.refs[connection].remote_id)
+        observed = self._observe(issue, remote, connection)
+        write = plan_write(observed.issue, remote, policy)
+        if not write.changes:
+            self._conclude(issue, connection, remote, write, {})
+            return Outcome(issue.issue_id, connection, "agreed")
+        now = self.clock.now()
+        lease_until = now + timedelta(seconds=LEASE_SECONDS)
+        sending = set_out(observed.issue, policy, write, now=now, lease_until=lease_until)
+        sent = self.store.commit(
+            sending, observed.history, wake=newly_pending(issue, sending), pushing=connection
+        )
+        reply, refused = self._write(system, remote, write)
+        self._conclude(sent, connection, reply, write, refused)
+        detail = ", ".join(sorted(set(write.changes) - set(refused)))
+        return Outcome(issue.issue_id, connection, "written", detail)
+
+    def _write(
+        self, system: IssueSystem, remote: RemoteIssue, write: Write
+    ) -> tuple[RemoteIssue, dict[Field, str]]:
+        """All changes in one request; one by one if the vendor refuses them together."""
+        try:
+            return system.update(remote, write.changes), {}
+        except Gone:
+            raise
+        except Rejected as error:
+            if len(write.changes) == 1:
+                return remote, dict.fromkeys(write.sending, str(error))
+        refused: dict[Field, str] = {}
+        for part in write.changes:
+            remote, no = self._write(system, remote, write.only(part))
+            refused |= no
+        return remote, refused
+
+    def _conclude(
+        self,
+        issue: CanonicalIssue,
+        connection: str,
+        reply: RemoteIssue,
+        write: Write,
+        refused: dict[Field, str],
+    ) -> None:
+        """Commit what the copy shows now. Losing the race means reading both sides again."""
+        for attempt in range(RACES_MAX):
+            if attempt:
+                issue = self._reload(issue.issue_id)
+                reply = self.system(connection).get(reply.remote_id)
+            observed = self._observe(issue, reply, connection)
+            done, history = finish(
+                observed.issue, self.landscape, connection, write, refused, self.clock.now()
+            )
+            try:
+                self.store.commit(
+                    done,
+                    (*observed.history, *history),
+                    wake=newly_pending(issue, done),
+                    pushing=connection if write.changes else None,
+                )
+            except LostRace:
+                continue
+            return
+        raise LostRace(f"{issue.issue_id}: gave up after {RACES_MAX} races")
+
+    def _observe(self, issue: CanonicalIssue, remote: RemoteIssue, connection: str) -> Observed:
+        skew = self.system(connection).skew
+        return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)
+
+    def _reload(self, issue_id: str) -> CanonicalIssue:
+        issue = self.store.load(issue_id)
+        assert issue is not None, "an issue is never deleted from the store"
+        return issue
+
+    def _rate_limited(self, issue_id: str, connection: str, error: RateLimited) -> Outcome:
+        until = self.clock.now() + timedelta(seconds=error.retry_after_seconds)
+        self.connections.pause(connection, until)
+        self._mark(issue_id, connection, until, str(error), failed=False)
+        return Outcome(issue_id, connection, "waiting", str(error))
+
+    def _postpone(
+        self, issue_id: str, connection: str, error: SyncError, seconds: float | None
+    ) -> Outcome:
+        """Set this copy aside with its reason, for longer at each failure; the others move on."""
+        issue = self._reload(issue_id)
+        mark = issue.pending.get(connection)
+        attempts = mark.attempts if mark else 0
+        pause = seconds or min(PAUSE_SECONDS_MIN * 2**attempts, PAUSE_SECONDS_MAX)
+        due_at = self.clock.now() + timedelta(seconds=pause)
+        self._mark(issue_id, connection, due_at, str(error), failed=True)
+        return Outcome(issue_id, connection, "waiting", str(error))
+
+    def _mark(
+        self, issue_id: str, connection: str, due_at: datetime, reason: str, *, failed: bool
+    ) -> None:
+        for _ in range(RACES_MAX):
+            issue = self._reload(issue_id)
+            mark = issue.pending.get(connection)
+            if mark is None:
+                return
+            update = {"due_at": due_at, "reason": reason, "attempts": mark.attempts + failed}
+            pending = {**issue.pending, connection: mark.model_copy(update=update)}
+            try:
+                self.store.commit(issue.model_copy(update={"pending": pending}))
+            except LostRace:
+                continue
+            return

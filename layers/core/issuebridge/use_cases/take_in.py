@@ -1,0 +1,114 @@
+"""Take in one remote issue: merge it into the canonical issue it belongs to, or start one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from issuebridge.domain.converge import (
+    Landscape,
+    Observed,
+    born,
+    link,
+    newly_pending,
+    observe,
+)
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import LostRace
+from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
+from issuebridge.domain.managed_line import find_lines
+from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+
+RACES_MAX = 5
+CLOCKS_APART_SECONDS = 600
+
+Taken = tuple[Literal["unchanged", "stored", "deferred", "twin"], RemoteIssue]
+"""What was done, and the issue as it was last read: not always the row of the list."""
+
+
+@dataclass(frozen=True)
+class TakeIn:
+    store: IssueStore
+    ledger: Ledger
+    system: Callable[[str], IssueSystem]
+    landscape: Landscape
+    clock: Clock
+
+    def __call__(
+        self, connection: str, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
+    ) -> Taken:
+        """`open_creates`: the counterparts being created at this connection right now.
+
+        Raises LostRace when others keep committing first; the next round finds it again."""
+        for _ in range(RACES_MAX):
+            issue_id = self.store.find(connection, remote.remote_id)
+            try:
+                if issue_id:
+                    return self._known(connection, remote, issue_id)
+                return self._unknown(connection, remote, open_creates)
+            except LostRace:
+                continue
+        raise LostRace(f"{connection} {remote.display_id}: gave up after {RACES_MAX} races")
+
+    def _known(self, connection: str, remote: RemoteIssue, issue_id: str) -> Taken:
+        """A row of a list may be older than our own last write, so an edit of a linked issue is
+        believed only when a read that began after the item was loaded shows it."""
+        issue = self.store.load(issue_id)
+        assert issue is not None, "a ref is stored together with its issue"
+        if len(issue.refs) > 1 or issue.pending:
+            remote = self.system(connection).get(remote.remote_id)
+        observed = self._observe(issue, remote, connection)
+        if observed.issue == issue:
+            return "unchanged", remote
+        wake = newly_pending(issue, observed.issue)
+        self.store.commit(observed.issue, observed.history, wake=wake)
+        return "stored", remote
+
+    def _unknown(
+        self, connection: str, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
+    ) -> Taken:
+        for line in find_lines(remote.description):
+            effect = self.ledger.get(line.ref)
+            if effect and effect.connection == connection:
+                return self._ours(effect, remote)
+        if remote.deleted:
+            return "unchanged", remote
+        if any(self._may_be(effect, remote) for effect in open_creates()):
+            return "deferred", remote
+        if remote.created_at is None and self._leaves_from(connection):
+            remote = self.system(connection).get(remote.remote_id)
+        issue = link(born(remote, connection), remote, self.landscape.policies[connection])
+        born_issue = self._observe(issue, remote, connection).issue
+        self.store.commit(born_issue, wake=newly_pending(None, born_issue), linked=connection)
+        return "stored", remote
+
+    def _ours(self, effect: Effect, remote: RemoteIssue) -> Taken:
+        """It carries the reference of a counterpart we asked for: adopt it, or name it a twin."""
+        issue = self.store.load(effect.issue_id)
+        assert issue is not None, "a ledger row is written for a stored issue"
+        if not effect.is_open or effect.connection in issue.refs:
+            return "twin", remote
+        policy = self.landscape.policies[effect.connection]
+        observed = self._observe(link(issue, remote, policy), remote, effect.connection)
+        self.store.commit(
+            observed.issue,
+            observed.history,
+            wake=newly_pending(issue, observed.issue),
+            done=effect.done(remote.remote_id),
+            linked=effect.connection,
+        )
+        return "stored", remote
+
+    def _may_be(self, effect: Effect, remote: RemoteIssue) -> bool:
+        """A new issue that shows up while a create has no answer may be that counterpart, should
+        the vendor have rewritten the words that carry our reference."""
+        if effect.sent_at is None or remote.created_at is None:
+            return effect.sent_at is not None
+        return remote.created_at >= effect.sent_at - timedelta(seconds=CLOCKS_APART_SECONDS)
+
+    def _leaves_from(self, connection: str) -> bool:
+        return any(route.source == connection for route in self.landscape.routes)
+
+    def _observe(self, issue: CanonicalIssue, remote: RemoteIssue, connection: str) -> Observed:
+        skew = self.system(connection).skew
+        return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)

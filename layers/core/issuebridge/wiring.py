@@ -1,0 +1,180 @@
+"""The only place that joins ports to adapters. Importing it needs no setting and opens nothing."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+
+import boto3
+from botocore.config import Config as ClientConfig
+
+from issuebridge.adapters.antimetal import client as antimetal
+from issuebridge.adapters.antimetal import mapping as antimetal_mapping
+from issuebridge.adapters.bland import client as bland
+from issuebridge.adapters.bland import mapping as bland_mapping
+from issuebridge.adapters.clock import SystemClock
+from issuebridge.adapters.dynamodb import (
+    DynamoDBConfigStore,
+    DynamoDBConnectionStore,
+    DynamoDBIssueStore,
+    DynamoDBLedger,
+)
+from issuebridge.adapters.secrets import SecretsManager
+from issuebridge.adapters.table import Table
+from issuebridge.adapters.zylon import client as zylon
+from issuebridge.adapters.zylon import mapping as zylon_mapping
+from issuebridge.domain.config import Config, Connection, Kind
+from issuebridge.domain.converge import Landscape
+from issuebridge.domain.errors import Rejected
+from issuebridge.domain.policy import Traits, resolve
+from issuebridge.ports import Agent, Clock, IssueSystem
+from issuebridge.settings import Settings, read_settings
+from issuebridge.use_cases.create_counterpart import CreateCounterpart
+from issuebridge.use_cases.finish_leftovers import FinishLeftovers
+from issuebridge.use_cases.pull_changes import PullChanges
+from issuebridge.use_cases.push_changes import PushChanges
+from issuebridge.use_cases.submit_prompt import SubmitPrompt
+from issuebridge.use_cases.take_in import TakeIn
+
+Opener = Callable[[str, Connection, Callable[[], str]], IssueSystem]
+
+SYSTEMS: dict[Kind, tuple[Traits, Opener]] = {
+    "bland": (bland_mapping.TRAITS, bland.open_system),
+    "antimetal": (antimetal_mapping.TRAITS, antimetal.open_system),
+    "zylon": (zylon_mapping.TRAITS, zylon.open_system),
+}
+"""A fourth system is one adapter folder and one row here."""
+
+_CLIENT = ClientConfig(
+    connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 4}
+)
+
+
+def landscape(config: Config) -> Landscape:
+    """Every policy, resolved; Misconfigured where a connection asks for what its kind cannot do."""
+    policies = {
+        name: resolve(name, connection, SYSTEMS[connection.kind][0])
+        for name, connection in config.connections.items()
+    }
+    return Landscape(policies, tuple(config.routes))
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The use cases over one table and one running configuration."""
+
+    settings: Settings
+    session: boto3.Session
+    config: Config
+
+    @cached_property
+    def table(self) -> Table:
+        return Table(self.session.client("dynamodb", config=_CLIENT), self.settings.table_name)
+
+    @cached_property
+    def secrets(self) -> SecretsManager:
+        return SecretsManager(self.session.client("secretsmanager", config=_CLIENT))
+
+    @cached_property
+    def landscape(self) -> Landscape:
+        return landscape(self.config)
+
+    @cached_property
+    def store(self) -> DynamoDBIssueStore:
+        return DynamoDBIssueStore(self.table, self.settings.history_days)
+
+    @cached_property
+    def ledger(self) -> DynamoDBLedger:
+        return DynamoDBLedger(self.table)
+
+    @cached_property
+    def connections(self) -> DynamoDBConnectionStore:
+        return DynamoDBConnectionStore(self.table)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return SystemClock()
+
+    @cached_property
+    def system(self) -> Callable[[str], IssueSystem]:
+        return cache(self._open)
+
+    def _open(self, name: str) -> IssueSystem:
+        connection = self.config.connections[name]
+        _, opener = SYSTEMS[connection.kind]
+        return opener(name, connection, self.secrets.reader(connection.secret))
+
+    @cached_property
+    def agent(self) -> Callable[[str], Agent]:
+        return cache(self._open_agent)
+
+    def _open_agent(self, name: str) -> Agent:
+        connection = self.config.connections[name]
+        if connection.kind != "bland":
+            raise Rejected(f"connection {name}: Norm works only at bland")
+        return bland.open_agent(name, connection, self.secrets.reader(connection.secret))
+
+    @cached_property
+    def take_in(self) -> TakeIn:
+        return TakeIn(self.store, self.ledger, self.system, self.landscape, self.clock)
+
+    @cached_property
+    def pull(self) -> PullChanges:
+        salt = hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()
+        return PullChanges(
+            self.take_in,
+            self.ledger,
+            self.connections,
+            self.system,
+            self.config,
+            salt,
+            self.clock,
+        )
+
+    @cached_property
+    def push(self) -> PushChanges:
+        create = CreateCounterpart(
+            self.store, self.ledger, self.system, self.landscape, self.config, self.clock
+        )
+        return PushChanges(
+            self.store,
+            self.connections,
+            self.system,
+            create,
+            self.landscape,
+            self.clock,
+        )
+
+    @cached_property
+    def submit(self) -> SubmitPrompt:
+        return SubmitPrompt(self.store, self.ledger, self.agent, self.config, self.clock)
+
+    @cached_property
+    def finish(self) -> FinishLeftovers:
+        return FinishLeftovers(
+            self.store, self.ledger, self.push, self.submit, self.config, self.clock
+        )
+
+
+@cache
+def _session() -> boto3.Session:
+    return boto3.Session()
+
+
+@cache
+def _config_store() -> DynamoDBConfigStore:
+    settings = read_settings(os.environ)
+    return DynamoDBConfigStore(
+        Table(_session().client("dynamodb", config=_CLIENT), settings.table_name)
+    )
+
+
+@cache
+def _wired(document: str) -> Wiring:
+    return Wiring(read_settings(os.environ), _session(), Config.model_validate_json(document))
+
+
+def current() -> Wiring:
+    """The wiring for the configuration that is stored now; a warm Lambda builds it once."""
+    return _wired(_config_store().load().model_dump_json(by_alias=True))

@@ -1,0 +1,296 @@
+"""The ports in memory. They pass the same contract tests as the real adapters."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected
+from issuebridge.domain.fingerprint import fingerprint_key
+from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
+from issuebridge.domain.round_state import ConnectionState
+from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Seen, Session, Submitted
+
+DAWN = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeClock:
+    at: datetime = DAWN
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class FakeIssueStore:
+    """`writes` counts what a table would have been charged for."""
+
+    ledger: "FakeLedger"
+    connections: "FakeConnectionStore"
+    issues: dict[str, str] = field(default_factory=dict)
+    refs: dict[tuple[str, str], str] = field(default_factory=dict)
+    rows: dict[str, list[HistoryEntry]] = field(default_factory=dict)
+    woken: list[str] = field(default_factory=list)
+    writes: int = 0
+
+    def load(self, issue_id: str) -> CanonicalIssue | None:
+        stored = self.issues.get(issue_id)
+        return CanonicalIssue.model_validate_json(stored) if stored else None
+
+    def find(self, connection: str, remote_id: str) -> str | None:
+        return self.refs.get((connection, remote_id))
+
+    def history(self, issue_id: str) -> list[HistoryEntry]:
+        return list(self.rows.get(issue_id, []))
+
+    def commit(
+        self,
+        issue: CanonicalIssue,
+        history: Sequence[HistoryEntry] = (),
+        *,
+        wake: bool = False,
+        done: Effect | None = None,
+        linked: str | None = None,
+        pushing: str | None = None,
+    ) -> CanonicalIssue:
+        stored = self.load(issue.issue_id)
+        ref = issue.refs[linked] if linked else None
+        names = [(ref.connection, name) for name in {ref.remote_id, ref.display_id}] if ref else []
+        if (stored.version if stored else 0) != issue.version or any(n in self.refs for n in names):
+            raise LostRace(issue.issue_id)
+        if done:
+            self.ledger.put(done)
+        new = issue.model_copy(update={"version": issue.version + 1})
+        self.issues[issue.issue_id] = new.model_dump_json()
+        self.rows.setdefault(issue.issue_id, []).extend(history)
+        self.refs |= dict.fromkeys(names, issue.issue_id)
+        if pushing:
+            self.connections.mark_pushed(pushing, new.refs[pushing].remote_id, new.version)
+        if wake:
+            self.woken.append(issue.issue_id)
+        self.writes += 1
+        return new
+
+    def due(self, now: datetime) -> Sequence[str]:
+        issues = [CanonicalIssue.model_validate_json(stored) for stored in self.issues.values()]
+        return [i.issue_id for i in issues if any(m.due_at <= now for m in i.pending.values())]
+
+
+@dataclass
+class FakeLedger:
+    effects: dict[str, str] = field(default_factory=dict)
+    spent: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def get(self, key: str) -> Effect | None:
+        stored = self.effects.get(key)
+        return Effect.model_validate_json(stored) if stored else None
+
+    def put(self, effect: Effect) -> Effect:
+        stored = self.get(effect.key)
+        if (stored.version if stored else 0) != effect.version:
+            raise LostRace(effect.key)
+        new = effect.model_copy(update={"version": effect.version + 1})
+        self.effects[effect.key] = new.model_dump_json()
+        return new
+
+    def open(self, kind: str, connection: str) -> Sequence[Effect]:
+        effects = map(Effect.model_validate_json, self.effects.values())
+        return [e for e in effects if e.is_open and (e.kind, e.connection) == (kind, connection)]
+
+    def spend(self, budget: str, day: str, limit: int) -> bool:
+        used = self.spent.get((budget, day), 0)
+        self.spent[budget, day] = min(used + 1, limit)
+        return used < limit
+
+
+@dataclass
+class FakeConnectionStore:
+    states: dict[str, ConnectionState] = field(default_factory=dict)
+    leases: dict[str, datetime] = field(default_factory=dict)
+    digests: dict[str, dict[str, str]] = field(default_factory=dict)
+    pushed: dict[str, dict[str, int]] = field(default_factory=dict)
+    pauses: dict[str, datetime] = field(default_factory=dict)
+
+    def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
+        if connection in self.leases and self.leases[connection] > now:
+            raise LostRace(connection)
+        state = self.states.get(connection) or ConnectionState(connection=connection)
+        state = state.model_copy(update={"generation": state.generation + 1})
+        self.states[connection] = state
+        self.leases[connection] = now + timedelta(seconds=lease_seconds)
+        return state
+
+    def read(self, connection: str) -> ConnectionState:
+        return self.states.get(connection) or ConnectionState(connection=connection)
+
+    def _fence(self, state: ConnectionState) -> None:
+        if self.states[state.connection].generation != state.generation:
+            raise LostRace(state.connection)
+
+    def save(self, state: ConnectionState) -> None:
+        self._fence(state)
+        self.states[state.connection] = state
+        del self.leases[state.connection]
+
+    def seen(self, connection: str) -> Seen:
+        return Seen(
+            dict(self.digests.get(connection, {})), dict(self.pushed.get(connection, {}))
+        )
+
+    def save_seen(
+        self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]
+    ) -> None:
+        self._fence(state)
+        self.digests.setdefault(state.connection, {}).update(changed)
+        marks = self.pushed.setdefault(state.connection, {})
+        for key, version in pushed.items():
+            if marks.get(key) == version:
+                del marks[key]
+
+    def mark_pushed(self, connection: str, remote_id: str, version: int) -> None:
+        self.pushed.setdefault(connection, {})[fingerprint_key(remote_id)] = version
+
+    def pause(self, connection: str, until: datetime) -> None:
+        self.pauses[connection] = until
+
+    def paused_until(self, connection: str) -> datetime | None:
+        return self.pauses.get(connection)
+
+
+@dataclass
+class FakeIssueSystem:
+    """One vendor in memory. `fail` is asked before and after each call and may raise.
+
+    `requests` is the record of everything it was asked for, as a vendor's own log would be.
+    """
+
+    clock: FakeClock
+    page_size: int = 3
+    has_activity: bool = True
+    born_as: Mapping[str, str] = field(default_factory=dict)
+    ignores: set[str] = field(default_factory=set)
+    fail: Callable[[str, str], None] = lambda call, moment: None
+    issues: dict[str, RemoteIssue] = field(default_factory=dict)
+    requests: list[tuple[str, object]] = field(default_factory=list)
+    skew: timedelta = timedelta()
+
+    def writes(self) -> list[tuple[str, object]]:
+        return [r for r in self.requests if r[0] in ("create", "update")]
+
+    # what people do
+
+    def add(self, title: str = "broken", **given: object) -> RemoteIssue:
+        number = 1001 + len(self.issues)
+        raw = {"status": "todo", "severity": "high", "external_link": None}
+        issue = RemoteIssue(
+            remote_id=f"uuid-{number}",
+            display_id=f"T-{number}",
+            number=number,
+            title=title,
+            description=str(given.pop("description", "It does not work.")),
+            category="Bug",
+            raw={**raw, **self.born_as, **given},
+            **self._times(created=True),
+        )
+        self.issues[issue.remote_id] = issue
+        return issue
+
+    def edit(self, remote_id: str, *, description: str | None = None, **raw: str | None) -> None:
+        old = self.issues[remote_id]
+        text = old.description if description is None else description
+        self.issues[remote_id] = replace(
+            old, raw={**old.raw, **raw}, description=text, **self._times()
+        )
+
+    def _times(self, *, created: bool = False) -> dict[str, datetime | None]:
+        now = self.clock.now() + self.skew
+        times = {"updated_at": now, "activity_at": now if self.has_activity else None}
+        return {**times, "created_at": now} if created else times
+
+    # the port
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        self._ask("page", (lane, cursor))
+        newest_first = lane == "hot" and self.has_activity
+        rows = sorted(
+            self.issues.values(),
+            key=lambda i: (i.activity_at if newest_first else i.created_at, i.number),
+            reverse=newest_first,
+        )
+        start = int(cursor or 0)
+        end = start + self.page_size
+        return Page(rows[start:end], str(end) if end < len(rows) else None)
+
+    def get(self, remote_id: str) -> RemoteIssue:
+        self._ask("get", remote_id)
+        if remote_id not in self.issues:
+            raise Gone(remote_id)
+        return self.issues[remote_id]
+
+    def create(self, draft: Draft) -> RemoteIssue:
+        self._ask("create", draft)
+        raw = {"status": draft.status or "todo", "severity": draft.severity or "medium"}
+        issue = self.add(draft.title, description=draft.description, **{**raw, **self.born_as})
+        self.fail("create", "after")
+        return issue
+
+    def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
+        self._ask("find_created", draft.reference)
+        return [i for i in self.issues.values() if draft.reference in i.description]
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        self._ask("update", (seen.remote_id, dict(changes)))
+        kept = {k: v for k, v in changes.items() if k not in self.ignores}
+        if "refused" in kept.values():
+            raise Rejected("no such word")
+        text = kept.pop("description", None)
+        self.edit(seen.remote_id, description=text, **kept)
+        self.fail("update", "after")
+        return self.issues[seen.remote_id]
+
+    def _ask(self, call: str, what: object) -> None:
+        self.fail(call, "before")
+        self.requests.append((call, what))
+
+
+@dataclass
+class FakeAgent:
+    """Norm: each accepted prompt is one run, whatever becomes of the answer."""
+
+    clock: FakeClock
+    runs: list[dict[str, str]] = field(default_factory=list)
+    sessions: list[str] = field(default_factory=list)
+    entries: list[ActivityEntry] = field(default_factory=list)
+    processing: bool = False
+    lose_answers: int = 0
+    fail: Exception | None = None
+
+    def latest_session(self, remote_id: str) -> tuple[Session | None, bool]:
+        latest = Session(self.sessions[-1], "active") if self.runs else None
+        return latest, self.processing
+
+    def create_session(self, remote_id: str) -> Session:
+        self.sessions.append(f"session-{len(self.sessions) + 1}")
+        return Session(self.sessions[-1], "active")
+
+    def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
+        if self.fail:
+            raise self.fail
+        run_id = f"run-{len(self.runs) + 1}"
+        self.runs.append({"run_id": run_id, "detail": detail, "session_id": session_id})
+        now = self.clock.now()
+        text = detail.split(" ", 1)[1]
+        self.entries.insert(
+            0, ActivityEntry(f"e{len(self.runs)}", "agent", "prompt", text, session_id, None, now)
+        )
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise Ambiguous("reply lost")
+        return Submitted(run_id, detail[1:].split(" ", 1)[0])
+
+    def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
+        return [entry for entry in self.entries if entry.created_at >= since]

@@ -1,0 +1,197 @@
+"""A small world for unit tests: three connections in memory, and the real use cases over them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.converge import Landscape
+from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.policy import Traits, resolve
+from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
+from issuebridge.use_cases.create_counterpart import CreateCounterpart
+from issuebridge.use_cases.finish_leftovers import FinishLeftovers
+from issuebridge.use_cases.pull_changes import PullChanges, PullReport
+from issuebridge.use_cases.push_changes import Outcome, PushChanges
+from issuebridge.use_cases.submit_prompt import SubmitPrompt
+from issuebridge.use_cases.take_in import TakeIn
+from tests.fakes import (
+    FakeAgent,
+    FakeClock,
+    FakeConnectionStore,
+    FakeIssueStore,
+    FakeIssueSystem,
+    FakeLedger,
+)
+
+_SAME = {word: (word,) for word in (*STATUSES, *SEVERITIES)}
+TRAITS = {
+    "bland": Traits(
+        lenses={"status": Lens({w: (w,) for w in STATUSES}), "severity": Lens(_SAME)},
+        capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
+        description_units_max=10_000,
+        description_writable=True,
+    ),
+    "antimetal": Traits(
+        lenses={
+            "status": Lens(
+                {
+                    "investigating": ("in_progress", "todo"),
+                    "ready_to_fix": ("in_review",),
+                    "resolved": ("done", "closed"),
+                    "muted": ("backlog",),
+                }
+            ),
+            "severity": Lens({"high": ("high", "critical"), "medium": ("medium",), "low": ("low",)}),
+        },
+        capabilities={"status": "native", "severity": "create_only", "external_link": "none"},
+        description_units_max=20_000,
+        description_writable=False,
+    ),
+    "zylon": Traits(
+        lenses={
+            "status": Lens(
+                {
+                    "NotReviewed": ("todo", "backlog"),
+                    "InReview": ("in_progress", "in_review"),
+                    "Closed": ("done", "closed"),
+                }
+            )
+        },
+        capabilities={"status": "native", "severity": "none", "external_link": "none"},
+        description_units_max=20_000,
+        description_writable=True,
+    ),
+}
+BORN_AS = {
+    "bland": {},
+    "antimetal": {"status": "investigating"},
+    "zylon": {"status": "NotReviewed", "severity": None},
+}
+
+
+def connection(kind: str, **more: object) -> dict[str, object]:
+    base = {"kind": kind, "base_url": f"https://{kind}.example", "secret": kind, "mode": "mirror"}
+    return {**base, "issue_url": f"https://{kind}.example/i/{{id}}", **more}
+
+
+def document(**more: object) -> dict[str, object]:
+    """The topology of the mission: bland <-> antimetal, zylon -> bland."""
+    return {
+        "version": 1,
+        "connections": {name: connection(name) for name in ("bland", "antimetal", "zylon")},
+        "routes": [
+            {"from": "antimetal", "to": "bland"},
+            {
+                "from": "bland",
+                "to": "antimetal",
+                "filter": {"severity": ["critical", "high"]},
+                "daily_budget": 100,
+            },
+            {"from": "zylon", "to": "bland"},
+        ],
+        **more,
+    }
+
+
+@dataclass
+class World:
+    """`rounds` does what the schedules and the stream do, one step after the other."""
+
+    given: dict[str, object] = field(default_factory=document)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        """The routes are switched on as the world begins."""
+        self.config = switched_on(parse_config(self.given, "test"), None, self.clock.now())
+
+    @cached_property
+    def landscape(self) -> Landscape:
+        policies = {
+            name: resolve(name, c, TRAITS[c.kind]) for name, c in self.config.connections.items()
+        }
+        return Landscape(policies, self.config.routes)
+
+    @cached_property
+    def systems(self) -> dict[str, FakeIssueSystem]:
+        return {
+            name: FakeIssueSystem(
+                self.clock, born_as=BORN_AS[c.kind], has_activity=c.kind == "bland"
+            )
+            for name, c in self.config.connections.items()
+        }
+
+    @cached_property
+    def agent(self) -> FakeAgent:
+        return FakeAgent(self.clock)
+
+    @cached_property
+    def ledger(self) -> FakeLedger:
+        return FakeLedger()
+
+    @cached_property
+    def connections(self) -> FakeConnectionStore:
+        return FakeConnectionStore()
+
+    @cached_property
+    def store(self) -> FakeIssueStore:
+        return FakeIssueStore(self.ledger, self.connections)
+
+    def system(self, name: str) -> FakeIssueSystem:
+        return self.systems[name]
+
+    @cached_property
+    def pull(self) -> PullChanges:
+        take_in = TakeIn(self.store, self.ledger, self.system, self.landscape, self.clock)
+        return PullChanges(
+            take_in, self.ledger, self.connections, self.system, self.config, "salt", self.clock
+        )
+
+    @cached_property
+    def push(self) -> PushChanges:
+        create = CreateCounterpart(
+            self.store, self.ledger, self.system, self.landscape, self.config, self.clock
+        )
+        return PushChanges(
+            self.store, self.connections, self.system, create, self.landscape, self.clock
+        )
+
+    @cached_property
+    def submit(self) -> SubmitPrompt:
+        return SubmitPrompt(
+            self.store, self.ledger, lambda name: self.agent, self.config, self.clock
+        )
+
+    @cached_property
+    def finish(self) -> FinishLeftovers:
+        return FinishLeftovers(
+            self.store, self.ledger, self.push, self.submit, self.config, self.clock
+        )
+
+    def poll(self, name: str, **more: object) -> PullReport:
+        return self.pull(name, remaining_seconds=lambda: 900, **more)
+
+    def mirror(self) -> list[Outcome]:
+        """What the stream would have woken, and what it wakes in turn."""
+        outcomes = []
+        while self.store.woken:
+            outcomes += self.push(self.store.woken.pop(0))
+        return outcomes
+
+    def rounds(self, count: int = 3, seconds: float = 60) -> None:
+        for _ in range(count):
+            for name in self.config.connections:
+                self.poll(name)
+                self.mirror()
+            self.finish(remaining_seconds=lambda: 900)
+            self.mirror()
+            self.clock.advance(seconds)
+
+    def writes(self) -> int:
+        return sum(len(system.writes()) for system in self.systems.values())
+
+    def issue_of(self, name: str, remote_id: str) -> CanonicalIssue:
+        issue_id = self.store.find(name, remote_id)
+        assert issue_id, f"{remote_id} was never taken in"
+        issue = self.store.load(issue_id)
+        assert issue
+        return issue
