@@ -217,6 +217,6 @@ def test_a_second_copy_with_our_reference_is_named_a_twin_and_goes_nowhere():
     counterpart = next(iter(world.systems["bland"].issues.values()))
     world.systems["bland"].add("a copy made by hand", description=counterpart.description)
     report = world.poll("bland")
-    assert report.twins == ["T-1002"]
+    assert list(report.twins) == ["T-1002"]
     world.rounds(3)
     assert len(world.systems["antimetal"].issues) == 1

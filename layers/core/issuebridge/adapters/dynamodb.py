@@ -15,18 +15,23 @@ from issuebridge.domain.issue import CanonicalIssue, ExternalRef, HistoryEntry
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Seen
 
-_IS_NEW_OR_SAME = "attribute_not_exists(pk) OR version = :seen"
 _DUE_MAX = 200
 
 
-def _effect_put(effect: Effect, seen: int) -> Item:
-    open_as = f"{effect.kind}#{effect.connection}" if effect.is_open else None
+def _effect_item(effect: Effect) -> Item:
+    """Open effects and started runs are indexed, so that both can be listed."""
+    shelf = None
+    if effect.is_open:
+        shelf = text(f"{effect.kind}#{effect.connection}")
+    elif effect.kind == "prompt" and effect.state == "done":
+        shelf = text(f"run#{effect.connection}")
+    at = effect.due_at if effect.is_open else effect.sent_at or effect.planned_at
     return item_of(
         (f"EFFECT#{effect.key}", "EFFECT"),
         doc=text(effect.model_dump_json()),
-        version=number(seen + 1),
-        pending=open_as and text(open_as) or None,
-        pending_at=text(stamp(effect.due_at)) if open_as else None,
+        version=number(effect.version),
+        pending=shelf,
+        pending_at=text(stamp(at)) if shelf else None,
     )
 
 
@@ -49,6 +54,11 @@ class DynamoDBIssueStore:
         item = self.table.get((f"REF#{connection}#{remote_id}", "REF"))
         return str(item["issue_id"]["S"]) if item else None
 
+    def all(self) -> list[CanonicalIssue]:
+        """Every canonical issue: a scan of the whole table, for a person who asks."""
+        items = self.table.scan("sk = :issue", issue=text("ISSUE"))
+        return [CanonicalIssue.model_validate_json(item["doc"]["S"]) for item in items]
+
     def history(self, issue_id: str) -> list[HistoryEntry]:
         rows = self.table.query(f"ISSUE#{issue_id}", "HISTORY#")
         return [HistoryEntry.model_validate_json(row["doc"]["S"]) for row in rows]
@@ -70,7 +80,7 @@ class DynamoDBIssueStore:
             *(_ref_puts(new, new.refs[linked]) if linked else ()),
         ]
         if done:
-            puts.append(_guarded(_effect_put(_stored(done), done.version), done.version))
+            puts.append(_guarded(_effect_item(_stored(done)), done.version))
         if pushing:
             puts.append({"Item": _pushed(pushing, new.refs[pushing].remote_id, new.version)})
         self.table.write_all(puts)
@@ -143,9 +153,9 @@ class DynamoDBLedger:
 
     def put(self, effect: Effect) -> Effect:
         new = _stored(effect)
-        condition = _IS_NEW_OR_SAME if effect.version else "attribute_not_exists(pk)"
+        condition = "version = :seen" if effect.version else "attribute_not_exists(pk)"
         values = {"seen": number(effect.version)} if effect.version else {}
-        self.table.put(_effect_put(new, effect.version), condition, **values)
+        self.table.put(_effect_item(new), condition, **values)
         return new
 
     def open(self, kind: str, connection: str) -> Sequence[Effect]:

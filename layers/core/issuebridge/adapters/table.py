@@ -5,7 +5,7 @@
 | ISSUE#id               | ISSUE                    | canonical issue; `pending*` while a copy lags |
 | ISSUE#id               | HISTORY#time#version#n   | one change, until `expires_at`                |
 | REF#connection#id      | REF                      | the issue behind a remote id or a short code  |
-| EFFECT#key             | EFFECT                   | ledger row; `pending*` while it is open       |
+| EFFECT#key             | EFFECT                   | ledger row; `pending*` while open, or a run   |
 | CONNECTION#name        | STATE                    | lease, watermark, sweep                       |
 | CONNECTION#name        | PAUSE                    | no call before `until`                        |
 | SEEN#connection        | DIGESTS#x                | fingerprints of a sixteenth of the issues     |
@@ -26,6 +26,8 @@ from issuebridge.domain.errors import LostRace, Misconfigured, Transient
 Item = dict[str, Any]
 Key = tuple[str, str]
 
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
+_END = datetime.max.replace(tzinfo=UTC)
 _LOST = {"ConditionalCheckFailed", "TransactionConflict"}
 _SET_UP = {"AccessDeniedException", "ResourceNotFoundException", "UnrecognizedClientException"}
 
@@ -61,32 +63,40 @@ class Table:
         found: Item | None = answer.get("Item")
         return found
 
-    def query(self, pk: str, begins_with: str = "") -> Iterator[Item]:
+    def query(self, pk: str, begins_with: str | None = None) -> Iterator[Item]:
+        """The items under one pk, in the order of their sk."""
+        condition, values = "pk = :pk", {":pk": text(pk)}
+        if begins_with:
+            condition += " AND begins_with(sk, :sk)"
+            values[":sk"] = text(begins_with)
         yield from self._pages(
-            KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
-            ExpressionAttributeValues={":pk": text(pk), ":sk": text(begins_with)},
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=values,
             ConsistentRead=True,
         )
 
-    def pending(self, kind: str, until: datetime | None = None) -> Iterator[Key]:
+    def pending(
+        self, kind: str, until: datetime | None = None, *, since: datetime | None = None
+    ) -> Iterator[Key]:
         """Keys of the rows of this kind that are marked, the longest due first."""
-        condition, values = "pending = :kind", {":kind": text(kind)}
-        if until:
-            condition, values = f"{condition} AND pending_at <= :until", {
-                **values,
-                ":until": text(stamp(until)),
-            }
+        times = {":since": text(stamp(since or _BEGINNING)), ":until": text(stamp(until or _END))}
         for row in self._pages(
             IndexName="by_pending",
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
+            KeyConditionExpression="pending = :kind AND pending_at BETWEEN :since AND :until",
+            ExpressionAttributeValues={":kind": text(kind), **times},
         ):
             yield row["pk"]["S"], row["sk"]["S"]
 
-    def _pages(self, **query: object) -> Iterator[Item]:
+    def scan(self, condition: str, **values: Item) -> Iterator[Item]:
+        """Reads the whole table; for people, never for a function."""
+        yield from self._pages(
+            "scan", FilterExpression=condition, ExpressionAttributeValues=_named(values)
+        )
+
+    def _pages(self, operation: str = "query", /, **query: object) -> Iterator[Item]:
         start: Mapping[str, object] = {}
         while True:
-            answer = self._call("query", {**query, **start})
+            answer = self._call(operation, {**query, **start})
             yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
                 return

@@ -60,13 +60,16 @@ def born(remote: RemoteIssue, connection: str) -> CanonicalIssue:
     )
 
 
-def link(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> CanonicalIssue:
+def link(
+    issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime
+) -> CanonicalIssue:
     """The issue with this remote as one more copy, not merged yet."""
     ref = ExternalRef(
         connection=policy.connection,
         remote_id=remote.remote_id,
         display_id=remote.display_id,
         url=_url_of(remote, policy),
+        linked_at=now,
     )
     return issue.model_copy(update={"refs": {**issue.refs, policy.connection: ref}})
 

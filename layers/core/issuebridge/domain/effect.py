@@ -29,6 +29,7 @@ class Effect(Frozen):
     sent_at: datetime | None = None
     looks: int = 0
     sends: int = 0
+    doubts: int = 0
     session_id: str | None = None
     result: str | None = None
     reason: str | None = None
@@ -43,11 +44,15 @@ class Effect(Frozen):
             update={"state": "sending", "sent_at": now, "looks": 0, "sends": self.sends + 1}
         )
 
-    def unknown(self, due_at: datetime, reason: str) -> Self:
-        return self.model_copy(update={"state": "unknown", "due_at": due_at, "reason": reason})
+    def doubted(self, due_at: datetime, reason: str) -> Self:
+        """Sent, and nobody knows what became of it."""
+        update = {"state": "unknown", "due_at": due_at, "reason": reason, "doubts": self.doubts + 1}
+        return self.model_copy(update=update)
 
     def looked(self, due_at: datetime) -> Self:
-        return self.model_copy(update={"looks": self.looks + 1, "due_at": due_at})
+        """Looked for and not found, yet. A crash after sending comes here without `doubted`."""
+        update = {"state": "unknown", "looks": self.looks + 1, "due_at": due_at}
+        return self.model_copy(update={**update, "doubts": max(self.doubts, 1)})
 
     def planned(self, due_at: datetime, reason: str | None = None) -> Self:
         return self.model_copy(update={"state": "planned", "due_at": due_at, "reason": reason})

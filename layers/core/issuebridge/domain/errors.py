@@ -6,6 +6,7 @@ SyncError
 │   └── Ambiguous        sent, and no answer says whether it was done: look before sending again
 ├── Rejected             the other system said no and will again
 │   ├── Gone             the issue is not there (404, 410)
+│   ├── Conflict         something under way there forbids it for now (409)
 │   └── StaleCursor      the page cursor is no longer good: start the walk again
 ├── LostRace             somebody wrote first: re-read, merge again
 └── Misconfigured        a person must change a setting
@@ -39,6 +40,10 @@ class Rejected(SyncError):
 
 class Gone(Rejected):
     """The issue does not exist for this key."""
+
+
+class Conflict(Rejected):
+    """What is under way at the other system forbids this for now; nothing was done (409)."""
 
 
 class StaleCursor(Rejected):

@@ -68,6 +68,7 @@ class ExternalRef(Frozen):
     remote_id: str
     display_id: str
     url: str | None = None
+    linked_at: datetime | None = None
     baselines: dict[Field, Baseline] = {}
     notes: dict[Field, FieldNote] = {}
     sending: dict[Field, Baseline] = {}

@@ -107,7 +107,7 @@ class CreateCounterpart:
         except (Ambiguous, RateLimited) as error:
             pause = error.retry_after_seconds if isinstance(error, RateLimited) else 0
             due = self.clock.now() + timedelta(seconds=pause)
-            self.ledger.put(effect.unknown(due, str(error)))
+            self.ledger.put(effect.doubted(due, str(error)))
             return Created("waiting", f"no clear answer: {error}", due)
         except (Transient, Misconfigured) as error:
             self.ledger.put(effect.planned(self.clock.now(), str(error)))
@@ -132,8 +132,7 @@ class CreateCounterpart:
         if looks >= recovery.looks and self.clock.now() >= due:
             planned = self.ledger.put(effect.planned(self.clock.now(), "not found: sent again"))
             return self._send(planned)
-        unknown = effect.looked(due).model_copy(update={"state": "unknown"})
-        self.ledger.put(unknown)
+        self.ledger.put(effect.looked(due))
         return Created("waiting", f"not found at look {looks}", due)
 
     def _is_free(self, effect: Effect, remote: RemoteIssue) -> bool:
@@ -152,7 +151,7 @@ class CreateCounterpart:
                 return Created("created", remote.display_id)
             now = self.clock.now()
             observed = observe(
-                link(issue, remote, policy), remote, self.landscape, effect.connection, now=now
+                link(issue, remote, policy, now), remote, self.landscape, effect.connection, now=now
             )
             try:
                 self.store.commit(

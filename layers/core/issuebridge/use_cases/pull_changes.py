@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, cached_property
+from itertools import islice
 
 from issuebridge.domain.config import Config, Kind, Poll
 from issuebridge.domain.effect import Effect
@@ -30,30 +31,39 @@ LEASE_SECONDS = 180
 """Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
 REMAINING_SECONDS_MIN = 15
 WHOLE_SWEEP_PAGES_MAX = 100_000
+NAMED_MAX = 500
 
 
 @dataclass
 class PullReport:
-    """What one round did; `problem` says why it stopped early, `remedy_needed` that a person must."""
+    """What one round did, by the vendor's own issue names (T-1042); `stored` and `twins` give the
+    canonical issue, `failed` the reason. `problem` says why it stopped early, `remedy_needed`
+    that a person must act."""
 
     connection: str
     seen: int = 0
-    stored: list[str] = field(default_factory=list)
+    stored: dict[str, str] = field(default_factory=dict)
     deferred: list[str] = field(default_factory=list)
-    twins: list[str] = field(default_factory=list)
+    twins: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     swept: bool = False
     problem: str | None = None
     remedy_needed: bool = False
-
+    busy: bool = False
 
     def summary(self) -> dict[str, object]:
-        """For logs and for the answer of the function: counts, and names where a person may care."""
-        names = {"deferred": self.deferred, "twins": self.twins, "failed": self.failed}
-        told = {name: value for name, value in names.items() if value}
+        """For the log and the function's answer: no list longer than a person reads."""
+        shown = {
+            "stored": dict(islice(self.stored.items(), NAMED_MAX)),
+            "deferred": self.deferred[:NAMED_MAX],
+            "twins": dict(islice(self.twins.items(), NAMED_MAX)),
+            "failed": dict(islice(self.failed.items(), NAMED_MAX)),
+        }
+        told: dict[str, object] = {name: value for name, value in shown.items() if value}
         if self.problem:
-            told |= {"problem": self.problem, "remedy_needed": self.remedy_needed}
-        counts = {"seen": self.seen, "stored": len(self.stored), "swept": self.swept}
+            flags = {"remedy_needed": self.remedy_needed, "busy": self.busy}
+            told |= {"problem": self.problem, **{name: True for name, on in flags.items() if on}}
+        counts = {"seen": self.seen, "stored_count": len(self.stored), "swept": self.swept}
         return {"connection": self.connection, **counts, **told}
 
 
@@ -99,7 +109,7 @@ class PullChanges:
         try:
             return self(name, remaining_seconds=remaining_seconds, whole_sweep=whole_sweep)
         except LostRace:
-            return PullReport(name, problem="another round of this connection is under way")
+            return PullReport(name, problem="another round is under way", busy=True)
 
 
 @dataclass
@@ -254,15 +264,14 @@ class _Round:
     ) -> RemoteIssue | None:
         """The issue as it was taken in; None if it needs another look, which holds up no other."""
         try:
-            taken, seen = self.pull.take_in(self.state.connection, remote, open_creates)
+            taken = self.pull.take_in(self.state.connection, remote, open_creates)
         except (LostRace, Rejected) as error:
             self.report.failed[remote.display_id] = str(error)
             return None
-        lists = {
-            "stored": self.report.stored,
-            "deferred": self.report.deferred,
-            "twin": self.report.twins,
-        }
-        if taken in lists:
-            lists[taken].append(remote.display_id)
-        return None if taken == "deferred" else seen
+        if taken.kind == "deferred":
+            self.report.deferred.append(remote.display_id)
+            return None
+        named = {"stored": self.report.stored, "twin": self.report.twins}.get(taken.kind)
+        if named is not None:
+            named[remote.display_id] = taken.issue_id
+        return taken.remote

@@ -14,6 +14,7 @@ from issuebridge.domain.config import Config
 from issuebridge.domain.effect import Effect, look_due
 from issuebridge.domain.errors import (
     Ambiguous,
+    Conflict,
     Gone,
     LostRace,
     Misconfigured,
@@ -169,12 +170,13 @@ class SubmitPrompt:
     def _failed(self, effect: Effect, error: Exception) -> Prompted:
         """What the failure lets us conclude: nothing was queued, or nobody knows."""
         if isinstance(error, Ambiguous):
-            return self._told(
-                self.ledger.put(effect.unknown(self.clock.now(), str(error))), "waiting"
-            )
+            doubted = effect.doubted(self.clock.now(), str(error))
+            return self._told(self.ledger.put(doubted), "waiting")
         if isinstance(error, RateLimited):
             return self._wait(effect, str(error), error.retry_after_seconds)
-        if isinstance(error, Transient):
+        if isinstance(error, Conflict) and effect.doubts:
+            return self._told(self.ledger.put(effect.looked(self.clock.now())), "waiting")
+        if isinstance(error, Transient | Conflict):
             return self._wait(effect, str(error), BUSY_SECONDS)
         if isinstance(error, Gone) and effect.sends <= RESENDS_MAX:
             afresh = effect.model_copy(update={"session_id": None})
@@ -193,9 +195,8 @@ class SubmitPrompt:
         recovery, looks = self.config.recovery, effect.looks + 1
         due = look_due(sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds)
         if looks < recovery.looks or self.clock.now() < due:
-            looked = effect.unknown(due, "no clear answer yet").model_copy(update={"looks": looks})
-            return self._told(self.ledger.put(looked), "waiting")
-        if request.intent == "fix" or effect.sends > RESENDS_MAX:
+            return self._told(self.ledger.put(effect.looked(due)), "waiting")
+        if request.intent == "fix" or effect.doubts > RESENDS_MAX:
             return self._settle(
                 effect.parked("nobody knows whether Norm took it: look at the issue and decide")
             )

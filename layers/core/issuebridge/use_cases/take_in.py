@@ -22,8 +22,15 @@ from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 RACES_MAX = 5
 CLOCKS_APART_SECONDS = 600
 
-Taken = tuple[Literal["unchanged", "stored", "deferred", "twin"], RemoteIssue]
-"""What was done, and the issue as it was last read: not always the row of the list."""
+
+@dataclass(frozen=True)
+class Taken:
+    """What was done, and the issue as it was last read: not always the row of the list."""
+
+    kind: Literal["unchanged", "stored", "deferred", "twin"]
+    remote: RemoteIssue
+    issue_id: str = ""
+
 
 
 @dataclass(frozen=True)
@@ -59,10 +66,10 @@ class TakeIn:
             remote = self.system(connection).get(remote.remote_id)
         observed = self._observe(issue, remote, connection)
         if observed.issue == issue:
-            return "unchanged", remote
+            return Taken("unchanged", remote)
         wake = newly_pending(issue, observed.issue)
         self.store.commit(observed.issue, observed.history, wake=wake)
-        return "stored", remote
+        return Taken("stored", remote, issue.issue_id)
 
     def _unknown(
         self, connection: str, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
@@ -72,24 +79,26 @@ class TakeIn:
             if effect and effect.connection == connection:
                 return self._ours(effect, remote)
         if remote.deleted:
-            return "unchanged", remote
+            return Taken("unchanged", remote)
         if any(self._may_be(effect, remote) for effect in open_creates()):
-            return "deferred", remote
+            return Taken("deferred", remote)
         if remote.created_at is None and self._leaves_from(connection):
             remote = self.system(connection).get(remote.remote_id)
-        issue = link(born(remote, connection), remote, self.landscape.policies[connection])
+        policy = self.landscape.policies[connection]
+        issue = link(born(remote, connection), remote, policy, self.clock.now())
         born_issue = self._observe(issue, remote, connection).issue
         self.store.commit(born_issue, wake=newly_pending(None, born_issue), linked=connection)
-        return "stored", remote
+        return Taken("stored", remote, issue.issue_id)
 
     def _ours(self, effect: Effect, remote: RemoteIssue) -> Taken:
         """It carries the reference of a counterpart we asked for: adopt it, or name it a twin."""
         issue = self.store.load(effect.issue_id)
         assert issue is not None, "a ledger row is written for a stored issue"
         if not effect.is_open or effect.connection in issue.refs:
-            return "twin", remote
+            return Taken("twin", remote, issue.issue_id)
         policy = self.landscape.policies[effect.connection]
-        observed = self._observe(link(issue, remote, policy), remote, effect.connection)
+        linked = link(issue, remote, policy, self.clock.now())
+        observed = self._observe(linked, remote, effect.connection)
         self.store.commit(
             observed.issue,
             observed.history,
@@ -97,7 +106,7 @@ class TakeIn:
             done=effect.done(remote.remote_id),
             linked=effect.connection,
         )
-        return "stored", remote
+        return Taken("stored", remote, issue.issue_id)
 
     def _may_be(self, effect: Effect, remote: RemoteIssue) -> bool:
         """A new issue that shows up while a create has no answer may be that counterpart, should

@@ -1,0 +1,1 @@
+"""Antimetal: its client and its mapping."""

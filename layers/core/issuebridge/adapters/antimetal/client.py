@@ -1,0 +1,170 @@
+"""Antimetal over HTTP.
+
+Its list promises no order and shows no times. Our cursor is `<status>/<vendor cursor>`, either
+of which may be empty; the caller dedupes, and bounds the pages of a walk.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from issuebridge.adapters.antimetal.mapping import (
+    OPEN_STATUSES,
+    bears_fingerprint,
+    from_canonical,
+    to_canonical,
+)
+from issuebridge.adapters.http import Http, over_network, rows_of
+from issuebridge.domain.config import Connection
+from issuebridge.domain.errors import (
+    Ambiguous,
+    Gone,
+    Misconfigured,
+    Rejected,
+    StaleCursor,
+    Transient,
+)
+from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.ports import Changes, IssueSystem, Lane, Page
+
+ROOT = "/api/v2"
+ISSUES = "/issues"
+ISSUE = ISSUES + "/{id}"
+
+REQUESTS_PER_SECOND_DEFAULT = 1
+LIMIT = 100
+PAGES_MAX = 100
+STARTS: dict[Lane, str] = {"hot": f"{OPEN_STATUSES[0]}/", "sweep": "/"}
+NEXT_STATUS = dict(pairwise(OPEN_STATUSES))
+
+
+def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> Http:
+    return Http(
+        name=name,
+        base_url=connection.base_url.removesuffix(ROOT) + ROOT,
+        secret=secret,
+        requests_per_second=connection.requests_per_second or REQUESTS_PER_SECOND_DEFAULT,
+        headers={"Antimetal-Version": connection.api_version},
+        transport=over_network(connection.ca_pem),
+    )
+
+
+def open_system(name: str, connection: Connection, secret: Callable[[], str]) -> IssueSystem:
+    return AntimetalIssues(connection, open_http(name, connection, secret))
+
+
+class AntimetalIssues:
+    """The port `IssueSystem`. Only `status` can be written after a create."""
+
+    def __init__(self, connection: Connection, http: Http) -> None:
+        self._connection, self._http = connection, http
+
+    @property
+    def skew(self) -> timedelta:
+        return self._http.skew
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        """Hot: one open status after the other. Sweep: all of them in one walk."""
+        status, _, after = (cursor or STARTS[lane]).partition("/")
+        issues, following = self._page({"status": status, "startingAfter": after})
+        if following:
+            return Page(issues, f"{status}/{following}")
+        upcoming = NEXT_STATUS.get(status)
+        return Page(issues, f"{upcoming}/" if upcoming else None)
+
+    def _page(self, query: dict[str, str]) -> tuple[list[RemoteIssue], str | None]:
+        """Read one page, and the cursor of the next, which is None at the end.
+
+        A page that leads to itself was served twice, or is the last one of a list that says
+        otherwise: asking once more tells which.
+        """
+        after = query.get("startingAfter")
+        issues, following = self._ask(query)
+        if after and following == after:
+            issues, following = self._ask(query)
+        return issues, None if following == after else following
+
+    def _ask(self, query: dict[str, str]) -> tuple[list[RemoteIssue], str | None]:
+        sent = (("limit", str(LIMIT)), *((name, value) for name, value in query.items() if value))
+        try:
+            page = self._http.send("GET", ISSUES, query=sent)
+        except Rejected as error:
+            if query.get("startingAfter"):
+                raise StaleCursor(str(error)) from error
+            if isinstance(error, Gone):
+                place = f"connections.{self._http.name}.base_url"
+                raise Misconfigured(f"{error}: no list of issues at {place}") from error
+            raise
+        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+            raise Transient(f"{self._http.name}: GET {ISSUES}: the answer is no list")
+        return _readable(rows_of(page["data"])), _following(page)
+
+    def get(self, remote_id: str) -> RemoteIssue:
+        issue = _read(self._http.send("GET", ISSUE, remote_id))
+        if issue is None:
+            raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
+        return issue
+
+    def create(self, draft: Draft) -> RemoteIssue:
+        """May start a paid investigation there."""
+        body = from_canonical(draft, self._connection)
+        made = _read(self._http.send("POST", ISSUES, body=body))
+        if made is None:
+            raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
+        return made
+
+    def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
+        """Search for the reference; then look through the rows for the draft's millisecond.
+
+        Rows show no time of creation and come in no promised order, so `since` narrows nothing.
+        """
+        issues, _ = self._page({"search": draft.reference})
+        found = [i for i in issues if draft.reference in i.description]
+        after: str | None = ""
+        for _ in range(PAGES_MAX):
+            if found or after is None:
+                return sorted(found, key=lambda issue: issue.number)
+            issues, after = self._page({"startingAfter": after})
+            found = [issue for issue in issues if self._is_ours(issue, draft)]
+        raise Transient(f"{self._http.name}: GET {ISSUES}: no end after {PAGES_MAX} pages")
+
+    def _is_ours(self, issue: RemoteIssue, draft: Draft) -> bool:
+        if draft.reference in issue.description:
+            return True
+        return bears_fingerprint(issue, draft, self._connection)
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        if set(changes) - {"status"}:
+            fixed = ", ".join(sorted(set(changes) - {"status"}))
+            raise Rejected(f"{self._http.name}: Antimetal can change only the status, not {fixed}")
+        if changes:
+            body = {"status": changes["status"]}
+            shown = _read(self._http.send("PATCH", ISSUE, seen.remote_id, body=body))
+            if shown and shown.remote_id == seen.remote_id and "updatedAt" in shown.payload:
+                return shown
+        try:
+            return self.get(seen.remote_id)
+        except Transient as error:
+            raise Ambiguous(f"{error}; it was to show what our PATCH did") from error
+
+
+def _following(page: dict[str, Any]) -> str | None:
+    """`after` if the page has it, else its last row, as long as there is more."""
+    rows = rows_of(page["data"])
+    has_more = page.get("has_more", bool(page.get("after")) or len(rows) >= LIMIT)
+    if not rows or not has_more:
+        return None
+    last = next((row["uuid"] for row in reversed(rows) if row.get("uuid")), None)
+    return str(page.get("after") or last or "") or None
+
+
+def _read(row: object) -> RemoteIssue | None:
+    try:
+        return to_canonical(row) if isinstance(row, dict) else None
+    except ValueError:
+        return None
+
+
+def _readable(rows: list[dict[str, Any]]) -> list[RemoteIssue]:
+    return [issue for row in rows if (issue := _read(row))]

@@ -1,0 +1,100 @@
+"""Antimetal's words and objects, to ours and back (API version 2026-03-17)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.alias_generators import to_camel
+
+from issuebridge.adapters.http import Id, Instant, Number, Payload, Text, Word
+from issuebridge.domain.config import Connection
+from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.domain.policy import Traits
+from issuebridge.domain.text import cut
+from issuebridge.domain.words import Lens
+
+TITLE_UNITS_MAX = 500
+OPEN_STATUSES = ("investigating", "ready_to_fix")
+
+TRAITS = Traits(
+    lenses={
+        "status": Lens(
+            {
+                "investigating": ("in_progress", "todo"),
+                "ready_to_fix": ("in_review",),
+                "resolved": ("done", "closed"),
+                "muted": ("backlog",),
+            }
+        ),
+        "severity": Lens({"high": ("high", "critical"), "medium": ("medium",), "low": ("low",)}),
+    },
+    capabilities={"status": "native", "severity": "create_only", "external_link": "none"},
+    description_units_max=20_000,
+    description_writable=False,
+)
+
+
+class AntimetalIssue(Payload):
+    """A list row, a detail or the answer to a create: each lacks some of these."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    uuid: Id
+    number: Number = 0
+    title: Text = ""
+    description: Text = ""
+    environment: Word = None
+    status: Word = None
+    severity: Word = None
+    triggered_at: Instant = None
+    created_at: Instant = None
+    updated_at: Instant = None
+
+
+def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
+    """Read one issue; ValueError if it has no uuid."""
+    issue = AntimetalIssue.model_validate(payload)
+    return RemoteIssue(
+        remote_id=issue.uuid,
+        display_id=str(issue.number) if issue.number else issue.uuid,
+        number=issue.number,
+        title=issue.title,
+        description=issue.description,
+        category="",
+        raw={"status": issue.status, "severity": issue.severity, "external_link": None},
+        environment=issue.environment,
+        created_at=issue.created_at,
+        updated_at=issue.updated_at,
+        payload=payload,
+    )
+
+
+def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
+    """Make the body of a create; the reference travels in it in three places."""
+    context: dict[str, object] = {
+        "tags": [draft.reference],
+        "metadata": {"issuebridge": draft.reference},
+    }
+    if draft.link:
+        context["alertUrl"] = draft.link
+    body: dict[str, object] = {
+        "title": cut(draft.title, TITLE_UNITS_MAX) or "Untitled",
+        "description": draft.description,
+        "environment": draft.environment or connection.environment,
+        "triggeredAt": to_milliseconds(draft.triggered_at),
+        "context": context,
+    }
+    return {**body, "severity": draft.severity} if draft.severity else body
+
+
+def to_milliseconds(at: datetime) -> str:
+    """Write a time as the published pattern wants it; rows with the same text are ours."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def bears_fingerprint(remote: RemoteIssue, draft: Draft, connection: Connection) -> bool:
+    """Whether it has the draft's own millisecond and environment, which list rows show."""
+    triggered_at = AntimetalIssue.model_validate(remote.payload).triggered_at
+    if triggered_at is None or remote.environment != (draft.environment or connection.environment):
+        return False
+    return to_milliseconds(triggered_at) == to_milliseconds(draft.triggered_at)

@@ -1,0 +1,1 @@
+"""Bland Triage: its client and its mapping."""

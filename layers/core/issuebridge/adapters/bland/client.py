@@ -1,0 +1,261 @@
+"""Bland Triage over HTTP: its issues, and Norm.
+
+A page follows one vendor cursor. Bland's cursors may be no more than a row's id, so rows can move
+between two pages: the caller dedupes, and bounds the pages of a walk.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from issuebridge.adapters.bland.mapping import (
+    BlandIssue,
+    BlandRun,
+    BlandSession,
+    from_canonical,
+    harmless,
+    to_canonical,
+    to_entry,
+)
+from issuebridge.adapters.http import Http, Query, over_network, rows_of
+from issuebridge.domain.config import Connection
+from issuebridge.domain.errors import (
+    Ambiguous,
+    Gone,
+    Misconfigured,
+    Rejected,
+    StaleCursor,
+    SyncError,
+    Transient,
+)
+from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.ports import (
+    ActivityEntry,
+    Agent,
+    Changes,
+    IssueSystem,
+    Lane,
+    Page,
+    Session,
+    Submitted,
+)
+
+ISSUES = "/v1/triage/issues"
+ISSUE = ISSUES + "/{id}"
+ACTIVITY = ISSUE + "/activity"
+SESSIONS = ISSUE + "/agent-sessions"
+PROMPTS = SESSIONS + "/{session_id}/prompts"
+
+REQUESTS_PER_SECOND_DEFAULT = 2
+PAGES_MAX = 100
+LOOK_BACK = timedelta(minutes=10)
+LIMIT = ("limit", "100")
+NEWEST_FIRST = (("sort", "created_at"), ("order", "desc"))
+LANES: dict[Lane, Query] = {
+    "hot": (("sort", "last_activity_at"), ("order", "desc")),
+    "sweep": (("sort", "created_at"), ("order", "asc")),
+}
+
+
+def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> Http:
+    return Http(
+        name=name,
+        base_url=connection.base_url.removesuffix("/v1"),
+        secret=secret,
+        requests_per_second=connection.requests_per_second or REQUESTS_PER_SECOND_DEFAULT,
+        scheme="",
+        transport=over_network(connection.ca_pem),
+    )
+
+
+def open_system(name: str, connection: Connection, secret: Callable[[], str]) -> IssueSystem:
+    return BlandIssues(open_http(name, connection, secret))
+
+
+def open_agent(name: str, connection: Connection, secret: Callable[[], str]) -> Agent:
+    return BlandAgent(open_http(name, connection, secret))
+
+
+class BlandIssues:
+    """The port `IssueSystem`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    @property
+    def skew(self) -> timedelta:
+        return self._http.skew
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        rows, following = _page(self._http, ISSUES, query=LANES[lane], cursor=cursor)
+        return Page(_readable(rows), following)
+
+    def get(self, remote_id: str) -> RemoteIssue:
+        issue = _read(_data(self._http.send("GET", ISSUE, remote_id)))
+        if issue is None:
+            raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
+        return issue
+
+    def create(self, draft: Draft) -> RemoteIssue:
+        made = _read(_data(self._http.send("POST", ISSUES, body=from_canonical(draft))))
+        if made is None:
+            raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
+        if _is_whole(made):
+            return made
+        try:
+            return self.get(made.remote_id)
+        except SyncError:
+            return made  # that it was made is what must not be forgotten
+
+    def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
+        """Walk back by creation time, which is certain; search, whose freshness is not, second."""
+        oldest = since + min(self.skew, timedelta()) - LOOK_BACK
+        seen: list[RemoteIssue] = []
+        for rows in _walk(self._http, ISSUES, query=NEWEST_FIRST):
+            seen += (issues := _readable(rows))
+            if any(issue.created_at and issue.created_at < oldest for issue in issues):
+                break
+        return _ours(seen, draft) or self._search(draft)
+
+    def _search(self, draft: Draft) -> list[RemoteIssue]:
+        query = (("search", draft.reference),)
+        rows, _ = _page(self._http, ISSUES, query=query, cursor=None)
+        return _ours(_readable(rows), draft)
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        """People's words may not be altered, so a description with a mention is refused."""
+        if "external_link" in changes:
+            raise Rejected(f"{self._http.name}: Bland documents no way to write external_link")
+        description = changes.get("description", "")
+        if harmless(description) != description:
+            raise Rejected(f"{self._http.name}: the description mentions Norm: not written again")
+        if changes:
+            answer = self._http.send("PATCH", ISSUE, seen.remote_id, body=dict(changes))
+            shown = _read(_data(answer))
+            if shown and shown.remote_id == seen.remote_id and _is_whole(shown):
+                return shown
+        try:
+            return self.get(seen.remote_id)
+        except Transient as error:
+            raise Ambiguous(f"{error}; it was to show what our PATCH did") from error
+
+
+class BlandAgent:
+    """The port `Agent`: Norm."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def latest_session(self, remote_id: str) -> tuple[Session | None, bool]:
+        answer = _data(self._http.send("GET", ISSUE, remote_id))
+        try:
+            issue = BlandIssue.model_validate(answer)
+        except ValueError as error:
+            place = f"{self._http.name}: GET {ISSUE}"
+            raise Transient(f"{place}: the answer is no issue") from error
+        return _session(issue.latest_agent_session), issue.is_processing
+
+    def create_session(self, remote_id: str) -> Session:
+        session = _session(_data(self._http.send("POST", SESSIONS, remote_id, body={})))
+        if session is None:
+            raise Ambiguous(f"{self._http.name}: POST {SESSIONS}: the answer names no session")
+        return session
+
+    def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
+        body = {"detail": harmless(detail)}
+        answer = _data(self._http.send("POST", PROMPTS, remote_id, session_id, body=body))
+        try:
+            run = BlandRun.model_validate(answer)
+        except ValueError as error:
+            place = f"{self._http.name}: POST {PROMPTS}"
+            raise Ambiguous(f"{place}: the answer names no run") from error
+        return Submitted(run_id=run.run_id, intent=run.intent)
+
+    def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
+        """Count an entry without a readable time as being as old as the one above it."""
+        entries: list[ActivityEntry] = []
+        at = since
+        for rows in _walk(self._http, ACTIVITY, remote_id):
+            for entry in (found for row in rows if (found := to_entry(row, at))):
+                if entry.created_at < since:
+                    return entries
+                entries.append(entry)
+                at = entry.created_at
+        return entries
+
+
+def _data(answer: object) -> object:
+    return answer["data"] if isinstance(answer, dict) and "data" in answer else answer
+
+
+def _read(row: object) -> RemoteIssue | None:
+    try:
+        return to_canonical(row) if isinstance(row, dict) else None
+    except ValueError:
+        return None
+
+
+def _readable(rows: list[dict[str, Any]]) -> list[RemoteIssue]:
+    return [issue for row in rows if (issue := _read(row))]
+
+
+def _ours(issues: list[RemoteIssue], draft: Draft) -> list[RemoteIssue]:
+    found = {i.remote_id: i for i in issues if draft.reference in i.description}
+    return sorted(found.values(), key=lambda issue: issue.number)
+
+
+def _is_whole(issue: RemoteIssue) -> bool:
+    return {"status", "severity", "description", "updated_at"} <= issue.payload.keys()
+
+
+def _session(value: object) -> Session | None:
+    try:
+        session = BlandSession.model_validate(value)
+    except ValueError:
+        return None
+    return Session(session.id, session.status or "")
+
+
+def _page(
+    http: Http, path: str, *ids: str, query: Query = (), cursor: str | None = None
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Read one page, and the cursor of the next, which is None at the end.
+
+    A page that leads to itself was served twice, or is the last one of a list that says
+    otherwise: asking once more tells which.
+    """
+    rows, following = _ask(http, path, ids, query, cursor)
+    if cursor and following == cursor:
+        rows, following = _ask(http, path, ids, query, cursor)
+    return rows, None if not rows or following == cursor else following
+
+
+def _ask(
+    http: Http, path: str, ids: Sequence[str], query: Query, cursor: str | None
+) -> tuple[list[dict[str, Any]], str | None]:
+    parts = (*query, LIMIT, *((("cursor", cursor),) if cursor else ()))
+    try:
+        page = _data(http.send("GET", path, *ids, query=parts))
+    except Rejected as error:
+        if cursor:
+            raise StaleCursor(str(error)) from error
+        if isinstance(error, Gone) and not ids:
+            place = f"connections.{http.name}.base_url"
+            raise Misconfigured(f"{error}: no list of issues at {place}") from error
+        raise
+    if isinstance(page, list):
+        return rows_of(page), None
+    if not isinstance(page, dict) or not isinstance(page.get("items"), list):
+        raise Transient(f"{http.name}: GET {path}: the answer is no list")
+    following = page.get("next_cursor")
+    return rows_of(page["items"]), str(following) if following else None
+
+
+def _walk(http: Http, path: str, *ids: str, query: Query = ()) -> Iterator[list[dict[str, Any]]]:
+    cursor: str | None = None
+    for _ in range(PAGES_MAX):
+        rows, cursor = _page(http, path, *ids, query=query, cursor=cursor)
+        yield rows
+        if cursor is None:
+            return
+    raise Transient(f"{http.name}: GET {path}: no end after {PAGES_MAX} pages")

@@ -1,0 +1,138 @@
+"""Bland Triage's words and objects, to ours and back."""
+
+from datetime import datetime
+from typing import Any
+
+from issuebridge.adapters.http import (
+    Flag,
+    Id,
+    Instant,
+    Number,
+    Payload,
+    Text,
+    Word,
+    canonical_json,
+)
+from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.domain.policy import Traits
+from issuebridge.domain.text import cut, without_mention
+from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
+from issuebridge.ports import ActivityEntry
+
+TITLE_UNITS_MAX = 200
+CATEGORY_UNITS_MAX = 64
+SEVERITY_DEFAULT = "medium"
+CATEGORY_DEFAULT = "Bug"
+"""Bland requires both, and not every origin has them; this category is one of its own."""
+
+TRAITS = Traits(
+    lenses={
+        "status": Lens({word: (word,) for word in STATUSES}),
+        "severity": Lens({word: (word,) for word in SEVERITIES}),
+    },
+    capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
+    description_units_max=10_000,
+    description_writable=True,
+)
+
+
+class BlandIssue(Payload):
+    id: Id
+    triage_id: Text = ""
+    number: Number = 0
+    title: Text = ""
+    description: Text = ""
+    status: Word = None
+    severity: Word = None
+    category: Text = ""
+    external_link: object = None
+    is_processing: Flag = False
+    latest_agent_session: object = None
+    created_at: Instant = None
+    updated_at: Instant = None
+    last_activity_at: Instant = None
+
+
+class BlandSession(Payload):
+    id: Id
+    status: Word = None
+
+
+class BlandRun(Payload):
+    run_id: Id
+    intent: Text = ""
+
+
+class BlandEntry(Payload):
+    id: Id
+    entry_kind: Text = ""
+    type: Text = ""
+    detail: Text = ""
+    agent_session: object = None
+    metadata: object = None
+    created_at: Instant = None
+
+
+def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
+    """Read one issue; ValueError if it has no id."""
+    issue = BlandIssue.model_validate(payload)
+    link = issue.external_link
+    return RemoteIssue(
+        remote_id=issue.id,
+        display_id=issue.triage_id or issue.id,
+        number=issue.number,
+        title=issue.title,
+        description=issue.description,
+        category=issue.category,
+        raw={
+            "status": issue.status,
+            "severity": issue.severity,
+            "external_link": None if link in (None, "", {}, []) else canonical_json(link),
+        },
+        created_at=issue.created_at,
+        updated_at=issue.updated_at,
+        activity_at=issue.last_activity_at,
+        is_processing=issue.is_processing,
+        payload=payload,
+    )
+
+
+def to_entry(payload: dict[str, Any], at_default: datetime) -> ActivityEntry | None:
+    """Read one entry of the activity feed; None if it has no id."""
+    try:
+        entry = BlandEntry.model_validate(payload)
+    except ValueError:
+        return None
+    return ActivityEntry(
+        entry_id=entry.id,
+        kind=entry.entry_kind,
+        type=entry.type,
+        text=entry.detail,
+        session_id=_inner(entry.agent_session, "id"),
+        run_id=_inner(entry.metadata, "run_id"),
+        created_at=entry.created_at or at_default,
+    )
+
+
+def _inner(value: object, name: str) -> str | None:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+def from_canonical(draft: Draft) -> dict[str, object]:
+    """Make the body of a create. `source` cannot be changed later: it marks the issue as ours."""
+    body: dict[str, object] = {
+        "title": cut(harmless(draft.title), TITLE_UNITS_MAX).strip() or "Untitled",
+        "description": harmless(draft.description),
+        "category": cut(harmless(draft.category), CATEGORY_UNITS_MAX) or CATEGORY_DEFAULT,
+        "severity": draft.severity or SEVERITY_DEFAULT,
+        "source": "client",
+    }
+    return {**body, "status": draft.status} if draft.status else body
+
+
+def harmless(text: str) -> str:
+    """Take every mention of Norm out, also one that only shows once another is gone (`@@norm`)."""
+    while (without := without_mention(text)) != text:
+        text = without
+    return text

@@ -1,0 +1,386 @@
+"""HTTP as the vendor clients need it: paced, bounded, and errors sorted by what to do about them.
+
+What is certain of a request decides its error. One that never left may be sent again, one that
+only reads is repeated in here, and one that writes and has no clear answer is Ambiguous.
+"""
+
+import json
+import math
+import ssl
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from http.client import HTTPException
+from itertools import count
+from random import SystemRandom
+from re import sub
+from threading import Lock
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+import urllib3
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from urllib3 import exceptions
+from urllib3.connection import HTTPSConnection
+
+from issuebridge.adapters.clock import SystemClock
+from issuebridge.domain.errors import (
+    AccessRefused,
+    Ambiguous,
+    Conflict,
+    Gone,
+    Misconfigured,
+    RateLimited,
+    Rejected,
+    SyncError,
+    Transient,
+)
+
+TIMEOUT = urllib3.Timeout(connect=5, read=20)
+ANSWER_SECONDS_MAX = 60
+BODY_BYTES_MAX = 16 * 2**20
+REPEATS_MAX = 3
+PAUSE_SECONDS_MAX = 5
+"""A longer wait is not slept in a paid Lambda: the caller gets it as RateLimited."""
+RETRY_AFTER_SECONDS_DEFAULT = 30
+RETRY_AFTER_SECONDS_MAX = 3600
+WORDS_MAX = 300
+
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
+_NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
+
+Query = Sequence[tuple[str, str]]
+
+
+class NotSent(Exception):
+    """There was no connection: no byte of the request left."""
+
+
+class Lost(Exception):
+    """The request may have arrived, and its answer did not come back whole."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back. Header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Transport = Callable[[str, str, Mapping[str, str], bytes | None], Reply]
+"""(method, url, headers, body) -> Reply; raises NotSent or Lost. Tests put their own in place."""
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        """Make a failed handshake a failed connection: only later errors leave us in doubt."""
+        try:
+            super().connect()
+        except (exceptions.HTTPError, OSError) as error:
+            raise exceptions.NewConnectionError(self, str(error)) from error
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+def over_network(ca_pem: str | None = None, timeout: urllib3.Timeout = TIMEOUT) -> Transport:
+    """Build the real transport; `ca_pem` is trusted besides the public authorities.
+
+    A POST takes a new connection: a kept one that died while the Lambda slept would leave us not
+    knowing whether it was carried out.
+    """
+    trust = ssl.create_default_context()
+    try:
+        if ca_pem:
+            trust.load_verify_locations(cadata=ca_pem)
+    except (ssl.SSLError, ValueError) as error:
+        raise Misconfigured("ca_pem: give one or more certificates as PEM text") from error
+    pool = urllib3.PoolManager(num_pools=1, maxsize=2, timeout=timeout, ssl_context=trust)
+    pool.pool_classes_by_scheme = {"http": urllib3.HTTPConnectionPool, "https": _TlsPool}
+    options = {"redirect": False, "retries": False, "preload_content": False}
+
+    def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
+        if method == "POST":
+            pool.clear()
+        try:
+            return _whole(pool.urlopen(method, url, body=body, headers=dict(headers), **options))
+        except (exceptions.ConnectTimeoutError, exceptions.ClosedPoolError) as error:
+            raise NotSent(str(error)) from error
+        except (exceptions.HTTPError, HTTPException, OSError) as error:
+            raise Lost(str(error)) from error
+
+    return exchange
+
+
+def _whole(answer: urllib3.BaseHTTPResponse) -> Reply:
+    """Read the body, no further than shows that it is too large."""
+    deadline, body = time.monotonic() + ANSWER_SECONDS_MAX, bytearray()
+    try:
+        while len(body) <= BODY_BYTES_MAX and (part := answer.read1(2**16)):
+            body += part
+            if time.monotonic() > deadline:
+                raise Lost(f"no whole answer within {ANSWER_SECONDS_MAX} s")
+        if len(body) <= BODY_BYTES_MAX:
+            answer.release_conn()
+    finally:
+        answer.close()
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    return Reply(answer.status, headers, bytes(body))
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Time and chance, for tests to replace."""
+
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = SystemClock().now
+    chance: Callable[[], float] = SystemRandom().random
+
+
+class Pacer:
+    """Lets at most so many requests a second start, in the order they ask."""
+
+    def __init__(self, per_second: float, timing: Timing) -> None:
+        self._gap, self._timing = 1 / per_second, timing
+        self._next, self._lock = -math.inf, Lock()
+
+    def wait(self) -> None:
+        with self._lock:
+            now = self._timing.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._gap
+        if start > now:
+            self._timing.sleep(start - now)
+
+
+class _BlindlyLimited(RateLimited):
+    """Asked for a pause, without saying how long."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    """`name` is what errors call it: connection, method and path, without ids or query."""
+
+    name: str
+    method: str
+    url: str
+    body: bytes | None
+    key: str
+
+    def unclear(self, message: str) -> Transient:
+        return Transient(message) if self.method == "GET" else Ambiguous(message)
+
+
+@dataclass(repr=False)
+class Http:
+    """One vendor's API under one key, which is asked for at each request and kept nowhere.
+
+    `skew` is how far the server's clock ran ahead of ours at its last answer. With `login_pages`
+    an HTML page in place of data means that the key was not accepted.
+    """
+
+    name: str
+    base_url: str
+    secret: Callable[[], str]
+    requests_per_second: float
+    scheme: str = "Bearer "
+    headers: Mapping[str, str] = field(default_factory=dict)
+    login_pages: bool = False
+    transport: Transport = field(default_factory=over_network)
+    timing: Timing = field(default_factory=Timing)
+    skew: timedelta = field(default=timedelta(), init=False)
+
+    def __post_init__(self) -> None:
+        self._pacer = Pacer(self.requests_per_second, self.timing)
+
+    def send(
+        self, method: str, path: str, *ids: str, query: Query = (), body: object = None
+    ) -> object:
+        """Give the parsed JSON of a success; None for a write that was answered without a body.
+
+        `path` has a `{placeholder}` for each of `ids`. Only a GET is ever repeated in here.
+        """
+        name = f"{self.name}: {method} {path}"
+        data = None if body is None else json.dumps(body).encode()
+        call = _Call(name, method, self._url(name, path, ids, query), data, self._key())
+        for attempt in count():
+            try:
+                return self._once(call)
+            except Transient as error:
+                pause = self.timing.chance() * 2**attempt
+                if isinstance(error, RateLimited) and not isinstance(error, _BlindlyLimited):
+                    pause = error.retry_after_seconds
+                if method != "GET" or attempt == REPEATS_MAX or pause > PAUSE_SECONDS_MAX:
+                    raise
+            self.timing.sleep(pause)
+        raise AssertionError("counts without end")
+
+    def _url(self, name: str, path: str, ids: Sequence[str], query: Query) -> str:
+        if not all(part.strip(".") for part in ids):
+            raise Gone(f"{name}: an empty id names no issue")
+        parts = iter(ids)
+        filled = sub("{[^}]*}", lambda _: quote(next(parts), safe=""), path)
+        return f"{self.base_url}{filled}?{urlencode(query)}".rstrip("?")
+
+    def _key(self) -> str:
+        key = self.secret()
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise Misconfigured(
+                f"connections.{self.name}.secret: the API key in it is empty, or has white space "
+                "or control characters around or inside it: store the bare key"
+            )
+        return key
+
+    def _once(self, call: _Call) -> object:
+        headers = {"accept": "application/json", "user-agent": "issuebridge", **self.headers}
+        headers["authorization"] = self.scheme + call.key
+        if call.body is not None:
+            headers["content-type"] = "application/json"
+        self._pacer.wait()
+        try:
+            reply = self.transport(call.method, call.url, headers, call.body)
+        except NotSent as error:
+            raise Transient(f"{call.name}: no connection: {printable(str(error))}") from error
+        except Lost as error:
+            raise call.unclear(f"{call.name}: no answer: {printable(str(error))}") from error
+        now = self.timing.now()
+        dated = _date(reply.headers.get("date", ""))
+        self.skew = dated - now if dated else self.skew
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return self._accepted(call, reply)
+        raise self._refused(call, reply, _pause_seconds(reply, dated or now))
+
+    def _accepted(self, call: _Call, reply: Reply) -> object:
+        if len(reply.body) > BODY_BYTES_MAX:
+            message = f"{call.name}: the answer is larger than {BODY_BYTES_MAX} bytes"
+            raise Rejected(message) if call.method == "GET" else Ambiguous(message)
+        if not reply.body.strip() and call.method != "GET":
+            return None
+        try:
+            return json.loads(reply.body)
+        except (ValueError, RecursionError) as error:
+            if self.login_pages and call.method == "GET" and _is_html(reply.body):
+                raise AccessRefused(f"{call.name}: a login page: {self._remedy()}") from error
+            raise call.unclear(f"{call.name}: {reply.status}, and no JSON in it") from error
+
+    def _refused(self, call: _Call, reply: Reply, pause: float | None) -> SyncError:
+        words = printable(_words(reply.body).replace(call.key, "***"))
+        status, said = reply.status, f"{call.name}: {reply.status} {words}".rstrip()
+        if status == HTTPStatus.TOO_MANY_REQUESTS and pause is None:
+            return _BlindlyLimited(said, retry_after_seconds=RETRY_AFTER_SECONDS_DEFAULT)
+        may_wait = status == HTTPStatus.TOO_MANY_REQUESTS or call.method == "GET"
+        if pause is not None and may_wait and status in _PASSING:
+            return RateLimited(said, retry_after_seconds=pause)
+        if status in _NO_ACCESS:
+            return AccessRefused(f"{said}: {self._remedy()}")
+        if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            return Gone(said)
+        if status == HTTPStatus.CONFLICT:
+            return Conflict(said)
+        return call.unclear(said) if status in _PASSING else Rejected(said)
+
+    def _remedy(self) -> str:
+        place = f"connections.{self.name}"
+        return f"check the key in {place}.secret, its rights, and {place}.base_url"
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _pause_seconds(reply: Reply, now: datetime) -> float | None:
+    """Read Retry-After, in seconds or as a date; None if there is none that makes sense."""
+    asked = reply.headers.get("retry-after", "").strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        until = _date(asked)
+        seconds = (until - now).total_seconds() if until else math.nan
+    return None if math.isnan(seconds) else min(max(seconds, 0), RETRY_AFTER_SECONDS_MAX)
+
+
+def _is_html(body: bytes) -> bool:
+    return body.lstrip()[:1] == b"<"
+
+
+def _words(body: bytes) -> str:
+    text = "an HTML page" if _is_html(body) else body.decode("utf-8", "replace")
+    try:
+        return _said(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
+
+
+def _said(document: object) -> str:
+    """Find code, message and details in whichever shape the vendor's error has today."""
+    if isinstance(document, list):
+        return _said(document[0]) if document else ""
+    if not isinstance(document, dict):
+        return document if isinstance(document, str) else ""
+    for inner in (document.get("errors"), document.get("error")):
+        if isinstance(inner, list | dict) and inner:
+            return _said(inner)
+    names = ("error", "code", "type", "message", "detail", "request_id")
+    parts = [document[name] for name in names if isinstance(document.get(name), str)]
+    details = document.get("details")
+    return ": ".join([*parts, json.dumps(details)] if details else parts)
+
+
+def printable(text: str) -> str:
+    """Put it on one line, without control or invisible characters, and not long."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * WORDS_MAX])
+    return " ".join(shown.split())[:WORDS_MAX]
+
+
+def canonical_json(value: object) -> str:
+    """One text for equal values. Plain ASCII, so that half a surrogate pair does no harm."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _word(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value and value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return canonical_json(value)
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value if isinstance(value, str) else "")
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+Word = Annotated[str | None, BeforeValidator(_word)]
+"""A vendor's word as it is; a value that is no string as its JSON, so that nobody knows it."""
+Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
+Number = Annotated[int, BeforeValidator(_number)]
+Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
+Id = Annotated[str, BeforeValidator(_word), StringConstraints(min_length=1)]
+
+
+class Payload(BaseModel):
+    """A vendor's object: only its id must be there, and no odd field costs us the rest."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def rows_of(value: object) -> list[dict[str, Any]]:
+    """Return the objects in a list; what is no object can be no issue."""
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

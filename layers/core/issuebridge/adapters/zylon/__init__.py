@@ -1,0 +1,1 @@
+"""Zylon Workspace: its client and its mapping."""

@@ -1,0 +1,216 @@
+"""Zylon Workspace over HTTP, in both generations of its API.
+
+Our cursor is a `Walk` as JSON: where the next page begins, and how this server wants to be asked.
+The caller dedupes, and bounds the pages of a walk.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from issuebridge.adapters.http import Http, over_network, rows_of
+from issuebridge.adapters.zylon.mapping import (
+    OPEN_STATES,
+    STATES,
+    could_be,
+    from_canonical,
+    is_whole,
+    to_canonical,
+    to_put,
+)
+from issuebridge.adapters.zylon.walk import VARIANTS, Walk
+from issuebridge.domain.config import Connection
+from issuebridge.domain.errors import (
+    Ambiguous,
+    Gone,
+    Misconfigured,
+    Rejected,
+    StaleCursor,
+    SyncError,
+    Transient,
+)
+from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.ports import Changes, IssueSystem, Lane, Page
+
+ROOT = "/api/v1"
+ISSUES = "/app/issue"
+ISSUE = ISSUES + "/{id}"
+
+REQUESTS_PER_SECOND_DEFAULT = 2
+PAGES_MAX = 100
+LOOK_BACK = timedelta(minutes=10)
+LANES: dict[Lane, Sequence[str]] = {"hot": OPEN_STATES, "sweep": STATES}
+
+Listing = dict[str, Any]
+
+
+def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> Http:
+    return Http(
+        name=name,
+        base_url=connection.base_url.removesuffix(ROOT) + ROOT,
+        secret=secret,
+        requests_per_second=connection.requests_per_second or REQUESTS_PER_SECOND_DEFAULT,
+        headers={} if connection.generation == "older" else {"x-org": connection.org},
+        login_pages=True,
+        transport=over_network(connection.ca_pem),
+    )
+
+
+def open_system(name: str, connection: Connection, secret: Callable[[], str]) -> IssueSystem:
+    return ZylonIssues(connection, open_http(name, connection, secret))
+
+
+class ZylonIssues:
+    """The port `IssueSystem`. It remembers how this server wants to be asked for a list."""
+
+    def __init__(self, connection: Connection, http: Http) -> None:
+        self._connection, self._http = connection, http
+        self._start = VARIANTS[0]
+
+    @property
+    def skew(self) -> timedelta:
+        return self._http.skew
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        try:
+            walk = Walk.model_validate_json(cursor) if cursor else None
+        except ValueError as error:
+            raise StaleCursor(f"{self._http.name}: no cursor of ours") from error
+        rows, following = self._page(LANES[lane], walk)
+        return Page(_readable(rows), following.model_dump_json() if following else None)
+
+    def _page(
+        self, states: Sequence[str], walk: Walk | None, more: Mapping[str, str] | None = None
+    ) -> tuple[list[dict[str, Any]], Walk | None]:
+        """Read one page, and where the next begins: None at the end.
+
+        The same page again was served twice, or is the last one of a list that says otherwise:
+        asking once more tells which.
+        """
+        more = more or {}
+        if walk is None:
+            listing, walk = self._first(states, more)
+        else:
+            try:
+                listing = self._ask(states, walk, more)
+                if walk.has_seen(listing):
+                    listing = self._ask(states, walk, more)
+            except Rejected as error:
+                raise StaleCursor(str(error)) from error
+        return rows_of(listing["data"]), walk.following(listing)
+
+    def _first(self, states: Sequence[str], more: Mapping[str, str]) -> tuple[Listing, Walk]:
+        """Begin a walk, in the way this server accepts.
+
+        What was wrong can't be told from a 400, so the plainest request is tried first: if that
+        is refused as well, the trouble is another one.
+        """
+        try:
+            return self._ask(states, self._start, more), self._start
+        except Gone as error:
+            place = f"connections.{self._http.name}.base_url"
+            raise Misconfigured(f"{error}: no list of issues at {place}") from error
+        except Rejected:
+            self._ask(states, VARIANTS[-1], more)
+        for variant in VARIANTS:
+            try:
+                listing = self._ask(states, variant, more)
+            except Rejected:
+                continue
+            self._start = variant
+            return listing, variant
+        raise Transient(f"{self._http.name}: GET {ISSUES}: refused what it took a moment before")
+
+    def _ask(self, states: Sequence[str], walk: Walk, more: Mapping[str, str]) -> Listing:
+        page = self._http.send("GET", ISSUES, query=walk.query(states, more))
+        if not isinstance(page, dict) or not isinstance(page.get("data"), list):
+            raise Transient(f"{self._http.name}: GET {ISSUES}: the answer is no list")
+        return page
+
+    def _walk(
+        self, states: Sequence[str], more: Mapping[str, str]
+    ) -> Iterator[list[dict[str, Any]]]:
+        walk: Walk | None = None
+        for _ in range(PAGES_MAX):
+            rows, walk = self._page(states, walk, more)
+            yield rows
+            if walk is None:
+                return
+        raise Transient(f"{self._http.name}: GET {ISSUES}: no end after {PAGES_MAX} pages")
+
+    def get(self, remote_id: str) -> RemoteIssue:
+        answer = self._http.send("GET", ISSUE, remote_id)
+        issue = _read(answer)
+        if issue is None:
+            raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
+        return issue if is_whole(issue.payload) else self._completed(issue)
+
+    def _completed(self, issue: RemoteIssue) -> RemoteIssue:
+        """Take from the list what an older server leaves out of a GET; newest first."""
+        for rows in self._walk(STATES, {"page_order": "DESC"}):
+            for row in rows:
+                if row.get("id") == issue.remote_id:
+                    return to_canonical({**row, **issue.payload})
+        return issue
+
+    def create(self, draft: Draft) -> RemoteIssue:
+        body = from_canonical(draft, self._connection)
+        made = _read(self._http.send("POST", ISSUES, body=body))
+        if made is None:
+            raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
+        if is_whole(made.payload):
+            return made
+        try:
+            return self.get(made.remote_id)
+        except SyncError:
+            return made  # that it was made is what must not be forgotten
+
+    def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
+        """Ask for the reference; then look through the window, for it or for our very words.
+
+        The rule of the text filter is not documented, and neither is when it sees a new issue.
+        """
+        oldest = since + min(self.skew, timedelta()) - LOOK_BACK
+        window = {"start_date": str(int(oldest.timestamp() * 1000))}
+        try:
+            found = self._all({**window, "filter_by_text": draft.reference})
+        except Rejected:
+            found = []
+        if ours := [issue for issue in found if draft.reference in issue.description]:
+            return ours
+        found = self._all(window)
+        ours = [issue for issue in found if draft.reference in issue.description]
+        return ours or [issue for issue in found if could_be(issue, draft, self._connection)]
+
+    def _all(self, more: Mapping[str, str]) -> list[RemoteIssue]:
+        pages = self._walk(STATES, more)
+        found = {issue.remote_id: issue for rows in pages for issue in _readable(rows)}
+        return sorted(found.values(), key=lambda issue: issue.number)
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        """PUT everything that was just read, with these changes."""
+        place = f"{self._http.name}: PUT {ISSUE}"
+        if fixed := set(changes) - {"status", "description"}:
+            raise Rejected(f"{place}: Zylon has no field for {', '.join(sorted(fixed))}")
+        if not is_whole(seen.payload):
+            raise Rejected(f"{place}: not sent: so little was read that it could erase the rest")
+        if changes:
+            body = to_put(seen.payload, changes.get("status"), changes.get("description"))
+            shown = _read(self._http.send("PUT", ISSUE, seen.remote_id, body=body))
+            if shown and shown.remote_id == seen.remote_id and is_whole(shown.payload):
+                return shown
+        try:
+            return self.get(seen.remote_id)
+        except Transient as error:
+            raise Ambiguous(f"{error}; it was to show what our PUT did") from error
+
+
+def _read(row: object) -> RemoteIssue | None:
+    try:
+        return to_canonical(row) if isinstance(row, dict) else None
+    except ValueError:
+        return None
+
+
+def _readable(rows: list[dict[str, Any]]) -> list[RemoteIssue]:
+    return [issue for row in rows if (issue := _read(row))]

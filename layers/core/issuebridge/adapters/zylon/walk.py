@@ -1,0 +1,74 @@
+"""Where a walk through Zylon's list stands, and how its next page is asked for."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from issuebridge.adapters.http import Query, rows_of
+from issuebridge.adapters.zylon.mapping import DELETED, TYPES
+
+PAGE_SIZES = (100, 50, 20, 10)
+
+
+class Walk(BaseModel):
+    """`after` is the vendor's cursor where it gives one; `page` counts in any case.
+
+    `seen` is the digest of the page before. `types` and `deleted`: whether the list wants every
+    type named, and takes `Deleted` as a state.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: str | None = None
+    page: int = 1
+    seen: str = ""
+    size: int = PAGE_SIZES[0]
+    types: bool = False
+    deleted: bool = True
+
+    def query(self, states: Sequence[str], more: Mapping[str, str]) -> Query:
+        """Make the parameters. Cursors and page numbers are never sent together."""
+        words = [state for state in states if state != DELETED or self.deleted]
+        parts = {"states": ",".join(words), "include": "User,Project", "total_count": "true"}
+        parts |= {"page_order": "ASC", **more}
+        if self.types:
+            parts["type"] = ",".join(TYPES)
+        if self.after:
+            return [*parts.items(), ("after", self.after), ("first", str(self.size))]
+        if self.page > 1:
+            parts["page"] = str(self.page)
+        return [*parts.items(), ("page_size", str(self.size))]
+
+    def has_seen(self, listing: Mapping[str, Any]) -> bool:
+        return bool(self.seen) and _digest(listing) == self.seen
+
+    def following(self, listing: Mapping[str, Any]) -> "Walk | None":
+        """Where the next page begins; None at the end, or when this page brought nothing new."""
+        after, count = listing.get("next_cursor") or None, len(listing["data"])
+        has_more = listing.get("has_next_page")
+        if has_more is None:
+            has_more = after is not None or count >= self.size
+        if not count or not has_more or self.has_seen(listing):
+            return None
+        after = after if after is None else str(after)
+        return self.model_copy(
+            update={"after": after, "page": self.page + 1, "seen": _digest(listing)}
+        )
+
+
+def _digest(listing: Mapping[str, Any]) -> str:
+    ids = "\0".join(str(row.get("id")) for row in rows_of(listing["data"]))
+    return hashlib.sha256(ids.encode("utf-8", "replace")).hexdigest()[:12]
+
+
+VARIANTS = sorted(
+    (
+        Walk(size=size, types=types, deleted=deleted)
+        for size, types, deleted in product(PAGE_SIZES, (False, True), (True, False))
+    ),
+    key=lambda walk: (walk.size != PAGE_SIZES[0]) + walk.types + (not walk.deleted),
+)
+"""From what we prefer to the plainest request, which the pickiest server takes."""

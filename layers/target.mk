@@ -1,0 +1,19 @@
+# What the layers are built for: the Runtime and Architectures of template.yaml, read from there.
+# The local stack runs whatever Python made its environment, and says so with LAMBDA_RUNTIME.
+template := $(dir $(lastword $(MAKEFILE_LIST)))../template.yaml
+LAMBDA_RUNTIME ?= $(shell sed -n 's/^ *Runtime: *//p' $(template))
+LAMBDA_ARCHITECTURE ?= $(shell sed -n 's/^ *Architectures: *\[\(.*\)\].*/\1/p' $(template))
+
+# Only the runtime's own minor version writes bytecode that it will read.
+comma := ,
+version := $(LAMBDA_RUNTIME:python%=%)
+target_python := $(firstword $(foreach name,python3 $(LAMBDA_RUNTIME),$(shell $(name) -c 'import sys; print("$(name)" * (sys.version_info[:2] == ($(subst .,$(comma),$(version)))))' 2>/dev/null)))
+python := $(or $(target_python),python3)
+
+# /var/task and /opt are read-only in Lambda: without bytecode each cold start compiles anew (3x slower).
+# The hash is unchecked since packaging changes file times.
+define compile
+$(if $(target_python),\
+	$(python) -m compileall -q --invalidation-mode unchecked-hash -s "$(ARTIFACTS_DIR)" -p /opt "$(ARTIFACTS_DIR)/python",\
+	@echo 'WARNING: no $(LAMBDA_RUNTIME) on PATH: the layer is correct but has no bytecode, so cold starts take three times as long')
+endef

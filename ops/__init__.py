@@ -1,0 +1,1 @@
+"""What a person runs: the `issuebridge` command, the local stack, the demo. Not in any Lambda."""

@@ -1,0 +1,150 @@
+"""The `issuebridge` command: what a person runs against a stack, in AWS or on this machine."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import boto3
+import yaml
+from rich.console import Console
+
+from issuebridge.domain.config import Config
+from issuebridge.domain.errors import SyncError
+from issuebridge.domain.issue import CanonicalIssue
+from ops import local, show
+from ops.round import Round
+from ops.stack import Stack, StackError, read_config
+
+console = Console(highlight=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit status 0, or 1 with one clear error."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except (SyncError, StackError, local.LocalStackError) as error:
+        Console(stderr=True, highlight=False).print(f"issuebridge: {error}", style="red", markup=False)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="issuebridge", description=__doc__)
+    parser.add_argument("--stack", default="issuebridge", help="CloudFormation stack (%(default)s)")
+    parser.add_argument("--local", action="store_true", help="the stack that `make local` keeps up")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text)
+        made.set_defaults(command=command)
+        return made
+
+    up = add("local", _local, "deploy the stack on this machine and keep it up until Ctrl-C")
+    up.add_argument("--config", type=Path, required=True)
+    up.add_argument("--secrets", type=Path, default=Path("secrets.local.yaml"))
+    add("check", _check, "validate a configuration file").add_argument("file", type=Path)
+    add("push", _push, "show what a configuration changes, then make it the running one").add_argument("file", type=Path)
+    now = add("round", _round, "poll every connection now; return when nothing is pending")
+    now.add_argument("--json", action="store_true")
+    now.add_argument("--wait-seconds", type=float, default=300)
+    links = add("links", _links, "the linked issues with their fields on each side")
+    links.add_argument("--json", action="store_true")
+    explain = add("explain", _explain, "why an issue is as it is: sides, history, what waits")
+    explain.add_argument("issue", help="our id, or the id or short code at a connection")
+    return parser
+
+
+def _stack(options: argparse.Namespace) -> Stack:
+    if options.local:
+        return local.running()
+    return Stack.named(options.stack, boto3.Session())
+
+
+def _local(options: argparse.Namespace) -> int:
+    config = read_config(options.config)
+    secrets = local.read_secrets(options.secrets, config)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with local.kept_up(config, secrets, progress=console.print):
+        console.print("Up. In another terminal: .venv/bin/issuebridge --local round")
+        console.print("Ctrl-C takes all of it down.")
+        ended.wait()
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    config = read_config(options.file)
+    console.print(f"{options.file}: {len(config.connections)} connections, {len(config.routes)} routes: fine")
+    return 0
+
+
+def _push(options: argparse.Namespace) -> int:
+    config, stack = read_config(options.file), _stack(options)
+    for line in _differences(stack.running_config(), stack.push_config(config)):
+        console.print(line, markup=False)
+    return 0
+
+
+def _differences(old: Config | None, new: Config) -> list[str]:
+    before, after = (_flat(config.model_dump(mode="json", by_alias=True)) if config else {} for config in (old, new))
+    names = sorted(before.keys() | after.keys())
+    changed = [
+        f"{name}: {before.get(name, '(none)')} -> {after.get(name, '(none)')}"
+        for name in names
+        if before.get(name) != after.get(name)
+    ]
+    return changed or ["nothing changes"]
+
+
+def _flat(document: object, path: str = "") -> dict[str, object]:
+    if isinstance(document, dict) and document:
+        rows = [_flat(value, f"{path}.{key}" if path else str(key)) for key, value in document.items()]
+    elif isinstance(document, list) and document:
+        rows = [_flat(value, f"{path}[{n}]") for n, value in enumerate(document)]
+    else:
+        return {path: document}
+    return {key: value for row in rows for key, value in row.items()}
+
+
+def _round(options: argparse.Namespace) -> int:
+    stack = _stack(options)
+    if options.json:
+        report = Round(stack, options.wait_seconds)()
+        sys.stdout.write(report.to_json() + "\n")
+    else:
+        with console.status("") as status:
+            report = Round(stack, options.wait_seconds, status.update)()
+        show.print_round(console, report)
+    return 1 if report.problems else 0
+
+
+def _links(options: argparse.Namespace) -> int:
+    wiring = _stack(options).wiring()
+    rows = show.link_rows(wiring)
+    if options.json:
+        sys.stdout.write(json.dumps([vars(row) for row in rows], indent=2) + "\n")
+    else:
+        console.print(show.links_table(rows, list(wiring.config.connections)))
+    return 0
+
+
+def _explain(options: argparse.Namespace) -> int:
+    wiring = _stack(options).wiring()
+    found = [wiring.store.find(name, options.issue) for name in wiring.config.connections]
+    issue: CanonicalIssue | None = wiring.store.load(next(filter(None, found), options.issue))
+    if issue is None:
+        raise StackError(f"no issue is known as {options.issue} at any connection")
+    document = issue.model_dump(mode="json", exclude_defaults=True)
+    history = [e.model_dump(mode="json", exclude_none=True) for e in wiring.store.history(issue.issue_id)]
+    sys.stdout.write(yaml.safe_dump({**document, "history": history}, sort_keys=False, allow_unicode=True))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

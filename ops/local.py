@@ -1,0 +1,78 @@
+"""The local stack with a configuration of one's own: kept up for playing, found by `--local`."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import botocore.session
+import yaml
+
+from issuebridge.domain.config import Config
+from issuebridge.domain.errors import Misconfigured
+from ops.local_stack import LOGS, LocalStack, LocalStackError
+from ops.stack import Stack, put_secrets
+
+__all__ = ["LocalStackError", "deployed", "kept_up", "read_secrets", "running"]
+
+RUNNING = LOGS / "running.json"
+
+
+def read_secrets(path: Path, config: Config) -> dict[str, str]:
+    """Secret name -> key, from a file that git ignores; every name the configuration uses."""
+    needed = {connection.secret for connection in config.connections.values()}
+    try:
+        given = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise Misconfigured(
+            f"{path}: {error}: write it with one line for each secret, such as "
+            f"`{min(needed)}: the-key` (git ignores it)"
+        ) from error
+    missing = sorted(needed - given.keys())
+    if missing:
+        raise Misconfigured(f"{path}: add a line for {', '.join(missing)}")
+    return {name: str(given[name]) for name in needed}
+
+
+@contextmanager
+def deployed(
+    config: Config,
+    secrets: Mapping[str, str],
+    *,
+    schedules: str = "DISABLED",
+    progress: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[Stack, Config]]:
+    """The real template on a local AWS, with these secrets and this configuration in it."""
+    with LocalStack.up({"SchedulesState": schedules}, progress) as aws:
+        stack = Stack(aws.session(), aws.outputs)
+        put_secrets(stack.session, secrets)
+        yield stack, stack.push_config(config)
+
+
+@contextmanager
+def kept_up(
+    config: Config, secrets: Mapping[str, str], *, progress: Callable[[str], None]
+) -> Iterator[Stack]:
+    """As `deployed`, with its schedules on, and noted for `--local`."""
+    with LocalStack.up({"SchedulesState": "ENABLED"}, progress) as aws:
+        stack = Stack(aws.session(), aws.outputs)
+        put_secrets(stack.session, secrets)
+        stack.push_config(config)
+        note = {"aws": str(aws.folder / "aws.ini"), "outputs": dict(aws.outputs)}
+        RUNNING.write_text(json.dumps(note))
+        try:
+            yield stack
+        finally:
+            RUNNING.unlink(missing_ok=True)
+
+
+def running() -> Stack:
+    try:
+        note = json.loads(RUNNING.read_text())
+    except OSError:
+        raise Misconfigured("no local stack is up: start one with `make local CONFIG=file.yaml`") from None
+    core = botocore.session.Session(profile="default")
+    for name in ("config_file", "credentials_file"):
+        core.set_config_variable(name, note["aws"])
+    return Stack(boto3.Session(botocore_session=core), note["outputs"])

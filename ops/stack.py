@@ -1,0 +1,114 @@
+"""A deployed stack as its operator sees it: in AWS, or on this machine."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import boto3
+import yaml
+from botocore.config import Config as ClientConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from issuebridge.adapters.dynamodb import DynamoDBConfigStore
+from issuebridge.adapters.table import Table
+from issuebridge.domain.config import Config, parse_config, switched_on
+from issuebridge.domain.errors import Misconfigured
+from issuebridge.settings import Settings
+from issuebridge.wiring import Wiring, landscape
+
+POLLERS = {"bland": "PollBland", "antimetal": "PollAntimetal", "zylon": "PollZylon"}
+_PATIENT = ClientConfig(read_timeout=180, retries={"max_attempts": 0})
+
+
+class StackError(Exception):
+    """A function of the stack failed; the message is the function's own."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """`outputs` are those of template.yaml."""
+
+    session: boto3.Session
+    outputs: Mapping[str, str]
+
+    @classmethod
+    def named(cls, name: str, session: boto3.Session) -> "Stack":
+        try:
+            answer = session.client("cloudformation").describe_stacks(StackName=name)
+        except (ClientError, BotoCoreError) as error:
+            raise Misconfigured(
+                f"stack {name}: {error}: deploy it with `make deploy`, name another with --stack, "
+                "or use --local while `make local` runs"
+            ) from error
+        outputs = answer["Stacks"][0].get("Outputs", [])
+        return cls(session, {o["OutputKey"]: o["OutputValue"] for o in outputs})
+
+    @cached_property
+    def table(self) -> Table:
+        return Table(self.session.client("dynamodb"), self.outputs["TableName"])
+
+    @cached_property
+    def config_store(self) -> DynamoDBConfigStore:
+        return DynamoDBConfigStore(self.table)
+
+    def wiring(self) -> Wiring:
+        """The stores and use cases, with the rights of whoever runs this."""
+        settings = Settings(table_name=self.outputs["TableName"], history_days=90)
+        return Wiring(settings, self.session, self.config_store.load())
+
+    def invoke(self, function: str, event: Mapping[str, object]) -> dict[str, object]:
+        """The function's answer; StackError with its message if it failed."""
+        answer = self.session.client("lambda", config=_PATIENT).invoke(
+            FunctionName=self.outputs[f"{function}FunctionName"], Payload=json.dumps(event).encode()
+        )
+        payload: dict[str, object] = json.loads(answer["Payload"].read() or b"null") or {}
+        if "FunctionError" in answer:
+            raise StackError(f"{function}: {payload.get('errorMessage', payload)}")
+        return payload
+
+    def send_prompt(self, body: str, *, group: str, key: str) -> None:
+        self.session.client("sqs").send_message(
+            QueueUrl=self.outputs["PromptQueueUrl"],
+            MessageBody=body,
+            MessageGroupId=group,
+            MessageDeduplicationId=key,
+        )
+
+    def running_config(self) -> Config | None:
+        try:
+            return self.config_store.load()
+        except Misconfigured:
+            return None
+
+    def push_config(self, config: Config) -> Config:
+        """Store it, with `since: now` fixed; from then on the functions work by it."""
+        landscape(config)
+        fixed = switched_on(config, self.running_config(), datetime.now(UTC))
+        self.config_store.save(fixed)
+        return fixed
+
+
+def read_config(path: Path) -> Config:
+    """The validated file; Misconfigured names every wrong place."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise Misconfigured(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise Misconfigured(f"{path}: not YAML: {error}") from error
+    config = parse_config(document, str(path))
+    landscape(config)
+    return config
+
+
+def put_secrets(session: boto3.Session, secrets: Mapping[str, str]) -> None:
+    """Create or replace these secrets."""
+    client = session.client("secretsmanager")
+    for name, value in secrets.items():
+        try:
+            client.create_secret(Name=name, SecretString=value)
+        except client.exceptions.ResourceExistsException:
+            client.put_secret_value(SecretId=name, SecretString=value)
