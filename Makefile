@@ -37,7 +37,7 @@ deploy: build ## deploy to the AWS account of your credentials
 	$(SAM) deploy --guided
 
 # Three environments, since the SAM CLI and ministack each pin an AWS SDK other than ours.
-.venv/.done: ops/requirements-dev.txt pyproject.toml
+.venv/.done: ops/requirements-dev.txt
 	$(call make_venv,.venv,$<)
 	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

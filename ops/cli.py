@@ -10,11 +10,11 @@ from pathlib import Path
 
 import boto3
 import yaml
-from rich.console import Console
-
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import CanonicalIssue
+from rich.console import Console
+
 from ops import local, show
 from ops.round import Round
 from ops.stack import Stack, StackError, read_config
@@ -29,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except (SyncError, StackError, local.LocalStackError) as error:
-        Console(stderr=True, highlight=False).print(f"issuebridge: {error}", style="red", markup=False)
+        Console(stderr=True, highlight=False).print(
+            f"issuebridge: {error}", style="red", markup=False
+        )
         return 1
 
 
@@ -39,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--local", action="store_true", help="the stack that `make local` keeps up")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, command: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(command=command)
         return made
@@ -48,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--config", type=Path, required=True)
     up.add_argument("--secrets", type=Path, default=Path("secrets.local.yaml"))
     add("check", _check, "validate a configuration file").add_argument("file", type=Path)
-    add("push", _push, "show what a configuration changes, then make it the running one").add_argument("file", type=Path)
+    add(
+        "push", _push, "show what a configuration changes, then make it the running one"
+    ).add_argument("file", type=Path)
     now = add("round", _round, "poll every connection now; return when nothing is pending")
     now.add_argument("--json", action="store_true")
     now.add_argument("--wait-seconds", type=float, default=300)
@@ -80,7 +86,9 @@ def _local(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     config = read_config(options.file)
-    console.print(f"{options.file}: {len(config.connections)} connections, {len(config.routes)} routes: fine")
+    console.print(
+        f"{options.file}: {len(config.connections)} connections, {len(config.routes)} routes: fine"
+    )
     return 0
 
 
@@ -92,7 +100,10 @@ def _push(options: argparse.Namespace) -> int:
 
 
 def _differences(old: Config | None, new: Config) -> list[str]:
-    before, after = (_flat(config.model_dump(mode="json", by_alias=True)) if config else {} for config in (old, new))
+    before, after = (
+        _flat(config.model_dump(mode="json", by_alias=True)) if config else {}
+        for config in (old, new)
+    )
     names = sorted(before.keys() | after.keys())
     changed = [
         f"{name}: {before.get(name, '(none)')} -> {after.get(name, '(none)')}"
@@ -104,7 +115,9 @@ def _differences(old: Config | None, new: Config) -> list[str]:
 
 def _flat(document: object, path: str = "") -> dict[str, object]:
     if isinstance(document, dict) and document:
-        rows = [_flat(value, f"{path}.{key}" if path else str(key)) for key, value in document.items()]
+        rows = [
+            _flat(value, f"{path}.{key}" if path else str(key)) for key, value in document.items()
+        ]
     elif isinstance(document, list) and document:
         rows = [_flat(value, f"{path}[{n}]") for n, value in enumerate(document)]
     else:
@@ -130,7 +143,8 @@ def _links(options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps([vars(row) for row in rows], indent=2) + "\n")
     else:
-        console.print(show.links_table(rows, list(wiring.config.connections)))
+        console.print(show.links_table(rows))
+        show.print_runs(console, rows)
     return 0
 
 
@@ -141,8 +155,12 @@ def _explain(options: argparse.Namespace) -> int:
     if issue is None:
         raise StackError(f"no issue is known as {options.issue} at any connection")
     document = issue.model_dump(mode="json", exclude_defaults=True)
-    history = [e.model_dump(mode="json", exclude_none=True) for e in wiring.store.history(issue.issue_id)]
-    sys.stdout.write(yaml.safe_dump({**document, "history": history}, sort_keys=False, allow_unicode=True))
+    history = [
+        e.model_dump(mode="json", exclude_none=True) for e in wiring.store.history(issue.issue_id)
+    ]
+    sys.stdout.write(
+        yaml.safe_dump({**document, "history": history}, sort_keys=False, allow_unicode=True)
+    )
     return 0
 
 

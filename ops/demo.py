@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from issuebridge.domain.config import Config
+from issuebridge.domain.prompt import PromptRequest
 from rich.console import Console
 from rich.rule import Rule
 
-from issuebridge.domain.config import Config
-from issuebridge.domain.prompt import PromptRequest
 from ops import local, show
 from ops.local_stack import ROOT
 from ops.round import Round, RoundReport
@@ -23,7 +23,7 @@ from ops.stack import Stack, read_config
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator, seeds
 
 EXAMPLE = ROOT / "issuebridge.example.yaml"
-HISTORY = 8
+HISTORY = 10
 """Issues each vendor holds before the day begins; they must stay where they are."""
 VENDORS: dict[str, type[Simulator]] = {
     "bland": BlandSimulator,
@@ -109,13 +109,33 @@ class Day:
         return report
 
     def morning(self) -> None:
-        self.disk = self.incidents.add(title="Disk 97 % full on db-3", severity="high", status="investigating")
-        self.cpu = self.incidents.add(title="CPU saturated in eu-west", severity="medium", status="investigating")
-        self.certificate = self.incidents.add(title="Certificate expires in 2 days", severity="low", status="investigating")
-        self.transfer = self.voice.add(title="Caller is transferred to the wrong queue", severity="critical", status="todo", description="Since 14:02 every 'billing' call lands in sales.")
-        self.greeting = self.voice.add(title="Greeting is cut off", severity="high", status="todo", description="First 400 ms are missing. 📞")
+        self.disk = self.incidents.add(
+            title="Disk 97 % full on db-3", severity="high", status="investigating"
+        )
+        self.cpu = self.incidents.add(
+            title="CPU saturated in eu-west", severity="medium", status="investigating"
+        )
+        self.certificate = self.incidents.add(
+            title="Certificate expires in 2 days", severity="low", status="investigating"
+        )
+        self.transfer = self.voice.add(
+            title="Caller is transferred to the wrong queue",
+            severity="critical",
+            status="todo",
+            description="Since 14:02 every 'billing' call lands in sales.",
+        )
+        self.greeting = self.voice.add(
+            title="Greeting is cut off",
+            severity="high",
+            status="todo",
+            description="First 400 ms are missing. 📞",
+        )
         self.quiet = self.voice.add(title="Typo in voicemail", severity="low", status="backlog")
-        reports = ("The answer invents a discount.", "No answer at all to 'opening hours'.", "Wrong table format.")
+        reports = (
+            "The answer invents a discount.",
+            "No answer at all to 'opening hours'.",
+            "Wrong table format.",
+        )
         self.reports = [self.answers.add(description=text, type="Inaccurate") for text in reports]
 
     def other(self, issue: dict[str, Any], at: str) -> str:
@@ -138,7 +158,11 @@ class Day:
         self.voice.edit(self.other(self.reports[1], "voice"), status="closed")
 
     def a_link(self) -> None:
-        bound = {"provider": "github", "key": "acme/voice#42", "html_url": "https://github.com/acme/voice/issues/42"}
+        bound = {
+            "provider": "github",
+            "key": "acme/voice#42",
+            "html_url": "https://github.com/acme/voice/issues/42",
+        }
         self.voice.edit(self.other(self.reports[0], "voice"), external_link=bound)
 
     def trouble(self) -> None:
@@ -148,7 +172,9 @@ class Day:
 
     def lost_reply(self) -> None:
         self.voice.faults.add(kind="drop_after", method="POST", path="/v1/triage/issues$")
-        self.incidents.add(title="Queue depth grows on worker-7", severity="high", status="investigating")
+        self.incidents.add(
+            title="Queue depth grows on worker-7", severity="high", status="investigating"
+        )
 
     def ask_norm(self) -> None:
         request = PromptRequest(
@@ -167,17 +193,24 @@ class Day:
     def writes(self) -> int:
         return sum(len(vendor.writes()) for vendor in self.vendors.values())
 
+    def _runs(self) -> list[dict[str, Any]]:
+        assert isinstance(self.voice, BlandSimulator)
+        return self.voice.runs
+
     def verdict(self) -> int:
         wiring = self.stack.wiring()
         rows = show.link_rows(wiring)
-        console.print(show.links_table(rows, list(self.vendors)))
-        runs = {str(run["run_id"]) for run in getattr(self.voice, "runs")}
+        console.print(show.links_table(rows))
+        show.print_runs(console, rows)
+        runs = {str(run["run_id"]) for run in self._runs()}
         recorded = {run for row in rows for run in row.runs}
         for name, vendor in self.vendors.items():
             reads = len(vendor.requests) - len(vendor.writes())
             console.print(f"  {name}: {reads} reads, {len(vendor.writes())} writes")
         checks = {
-            "every linked pair agrees": bool(rows) and all(s.agrees for r in rows for s in r.sides) and not any(r.pending for r in rows),
+            "every linked pair agrees": bool(rows)
+            and all(s.agrees for r in rows for s in r.sides)
+            and not any(r.pending for r in rows),
             "every issue has one counterpart": len(rows) == len({r.title for r in rows}),
             "Norm's one run is known to the simulator": bool(recorded) and recorded == runs,
             "an idle round writes nothing to any vendor": self.idle_writes == 0,

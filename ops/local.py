@@ -8,9 +8,9 @@ from pathlib import Path
 import boto3
 import botocore.session
 import yaml
-
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import Misconfigured
+
 from ops.local_stack import LOGS, LocalStack, LocalStackError
 from ops.stack import Stack, put_secrets
 
@@ -71,7 +71,9 @@ def running() -> Stack:
     try:
         note = json.loads(RUNNING.read_text())
     except OSError:
-        raise Misconfigured("no local stack is up: start one with `make local CONFIG=file.yaml`") from None
+        raise Misconfigured(
+            "no local stack is up: start one with `make local CONFIG=file.yaml`"
+        ) from None
     core = botocore.session.Session(profile="default")
     for name in ("config_file", "credentials_file"):
         core.set_config_variable(name, note["aws"])

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import boto3
 import botocore.session
+from botocore.config import Config
 
 Progress = Callable[[str], None]
 
@@ -39,7 +40,7 @@ BUCKET = "issuebridge-artifacts"
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
 START_TRIES_MAX = 3
-LOG_TAIL_LINES = 25
+LOG_LINES_SHOWN = 25
 
 # Runs "$@" and ends its process group, ministack's Lambda workers included, when "$@" ends and
 # when our end of the pipe to its standard input closes, which the kernel does however we die.
@@ -60,11 +61,14 @@ exit $code
 
 
 class LocalStackError(Exception):
-    """A tool of the local stack failed; the message ends with its log's tail and names the file."""
+    """A tool of the local stack failed; the message names its log and shows what matters of it."""
 
     def __init__(self, what: str, log: Path) -> None:
-        tail = log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        super().__init__("\n".join([f"{what} failed; the end of {log}:", *tail]))
+        lines = log.read_text(errors="replace").splitlines()
+        refused = [number for number, line in enumerate(lines) if "_FAILED" in line]
+        start = refused[0] if refused else max(0, len(lines) - LOG_LINES_SHOWN)
+        shown = lines[start : start + LOG_LINES_SHOWN]
+        super().__init__("\n".join([f"{what} failed; from {log}:", *shown]))
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,7 @@ class LocalStack:
         core = botocore.session.Session(profile="default")
         for name in ("config_file", "credentials_file"):
             core.set_config_variable(name, str(self.folder / "aws.ini"))
+        core.set_default_client_config(Config(proxies={}))
         return boto3.Session(botocore_session=core)
 
 
@@ -139,6 +144,7 @@ def _at_a_free_port(folder: Path) -> LocalStack:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": secret_access_key,
+        "NO_PROXY": "127.0.0.1,localhost",
     }
     return LocalStack(endpoint_url, environment, folder, outputs={})
 
@@ -174,7 +180,7 @@ def _build(stack: LocalStack) -> Path:
         "LAMBDA_RUNTIME": runtime,
         "LAMBDA_ARCHITECTURE": platform.machine().replace("aarch64", "arm64"),
     }
-    _sam([*command, "--build-dir", folder / "build"], stack, settings)
+    _sam([*command, "--build-dir", folder / "build"], stack.folder, settings)
     return folder / "build/template.yaml"
 
 
@@ -182,10 +188,10 @@ def _deploy(stack: LocalStack, build: Path, parameters: Mapping[str, str]) -> No
     stack.session().client("s3").create_bucket(Bucket=BUCKET)
     command: list[str | Path] = ["deploy", "--template-file", build, "--stack-name", STACK_NAME]
     command += ["--s3-bucket", BUCKET, "--capabilities", "CAPABILITY_IAM"]
-    command += ["--no-confirm-changeset", "--no-progressbar", "--on-failure", "DO_NOTHING"]
+    command += ["--no-confirm-changeset", "--no-progressbar"]
     if parameters:
-        command += ["--parameter-overrides", *(f"{k}={v}" for k, v in parameters.items())]
-    _sam(command, stack, {"SAM_CLI_POLL_DELAY": "0.2"})
+        command += ["--parameter-overrides", *(f'{k}="{v}"' for k, v in parameters.items())]
+    _sam(command, stack.folder, stack.environment | {"SAM_CLI_POLL_DELAY": "0.2"})
 
 
 def _outputs(stack: LocalStack) -> dict[str, str]:
@@ -193,11 +199,9 @@ def _outputs(stack: LocalStack) -> dict[str, str]:
     return {o["OutputKey"]: o["OutputValue"] for o in answer["Stacks"][0]["Outputs"]}
 
 
-def _sam(arguments: Sequence[str | Path], stack: LocalStack, settings: dict[str, str]) -> None:
-    log = stack.folder / "sam.log"
-    own = {"SAM_CLI_TELEMETRY": "0", "SAM_CLI_CONFIG_FILE": os.devnull}
-    command = [SAM, *arguments]
-    with _supervised(command, log, stack.environment | own | settings) as run:
+def _sam(arguments: Sequence[str | Path], folder: Path, settings: dict[str, str]) -> None:
+    log = folder / "sam.log"
+    with _supervised([SAM, *arguments], log, settings | {"SAM_CLI_TELEMETRY": "0"}) as run:
         if run.wait() != 0:
             raise LocalStackError(f"sam {arguments[0]}", log)
 
@@ -211,7 +215,7 @@ def _supervised(
         k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PYTHON", "SAM_"))
     }
     scratch = tempfile.mkdtemp(prefix="issuebridge-")
-    own = {"TMPDIR": scratch, "STATE_DIR": scratch, "NO_PROXY": "127.0.0.1,localhost"}
+    own = {"TMPDIR": scratch, "STATE_DIR": scratch}
     with log.open("ab") as output:
         run = subprocess.Popen(
             ["/bin/sh", "-c", SUPERVISOR, "supervisor", *command],

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from issuebridge.domain.issue import CanonicalIssue
-from issuebridge.wiring import Wiring
+
 from ops.stack import POLLERS, Stack, StackError
 
 LOOK_SECONDS = 0.5
@@ -101,12 +101,14 @@ class Round:
         return found
 
     def _queued(self) -> bool:
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         answer = self.stack.session.client("sqs").get_queue_attributes(
             QueueUrl=self.stack.outputs["PromptQueueUrl"],
-            AttributeNames=names,  # type: ignore[arg-type]
+            AttributeNames=[
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+            ],
         )
-        return any(int(answer["Attributes"][name]) for name in names)
+        return any(int(count) for count in answer["Attributes"].values())
 
     def _reconcile(self) -> None:
         try:

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from rich.console import Console
-from rich.table import Table
+from typing import Any
 
 from issuebridge.domain.converge import wanted
 from issuebridge.domain.issue import CanonicalIssue
@@ -12,7 +10,14 @@ from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import carries
 from issuebridge.domain.words import FIELDS, Field
 from issuebridge.wiring import Wiring
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from ops.round import RoundReport
+
+LINES_MAX = 40
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Side:
 
     connection: str
     name: str
-    fields: dict[str, str]
+    fields: dict[Field, str]
     agrees: bool
 
 
@@ -82,46 +87,60 @@ def _shown(issue: CanonicalIssue, policy: Policy, name: Field) -> str:
     return f"{raw} ({note.kind})" if note else raw
 
 
-def links_table(rows: Sequence[LinkRow], connections: Sequence[str]) -> Table:
-    """One line an issue: what we hold, then status / severity / link at each connection."""
-    table = Table(title=f"{len(rows)} linked issues: status / severity / link on each side")
-    table.add_column("issue", max_width=26, no_wrap=True)
-    table.add_column("canonical")
-    for name in connections:
-        table.add_column(name)
-    table.add_column("in step")
-    table.add_column("Norm runs")
+def links_table(rows: Sequence[LinkRow]) -> Table:
+    """Each issue, then one line for each side: its own words, and why a field is not held there."""
+    table = Table(title=f"{len(rows)} linked issues", box=box.SIMPLE, padding=(0, 1))
+    table.add_column("issue", no_wrap=True, max_width=32)
+    for heading in ("status", "severity", "link", "in step"):
+        table.add_column(heading)
     for row in rows:
-        sides = {side.connection: _cell(side) for side in row.sides}
-        agrees = all(side.agrees for side in row.sides) and not row.pending
-        table.add_row(
-            row.title,
-            f"{row.status} / {row.severity or '-'}",
-            *(sides.get(name, "") for name in connections),
-            "[green]yes" if agrees else f"[red]no[/] {'; '.join(row.pending)}",
-            "\n".join(row.runs),
-        )
+        table.add_row(f"[bold]{escape(row.title)}[/]", row.status, row.severity, "", "")
+        for side in row.sides:
+            table.add_row(f"  {side.connection} {side.name}", *_cells(side))
+        for text in row.pending:
+            table.add_row(f"  [red]waits: {escape(text)}")
     return table
 
 
-def _cell(side: Side) -> str:
-    status, severity, link = (side.fields[name] for name in FIELDS)
-    lead = "link" if link.startswith(("http", "{")) else link
-    return f"[bold]{side.name}[/] {status} / {severity} / {lead}"
+def print_runs(console: Console, rows: Sequence[LinkRow]) -> None:
+    for row in rows:
+        for run in row.runs:
+            console.print(f"  Norm run {run} on: {row.title}", markup=False)
+
+
+def _cells(side: Side) -> list[str]:
+    shown = [escape(side.fields[name]) for name in FIELDS]
+    return [*shown[:2], _short(shown[2]), "[green]yes" if side.agrees else "[red]no"]
+
+
+def _short(link: str) -> str:
+    """The end of an address; a vendor's link object is shown as such."""
+    if link.startswith("{"):
+        return "bound there"
+    return f"…{link[-13:]}" if link.startswith("http") else link
 
 
 def print_round(console: Console, report: RoundReport) -> None:
-    for name, told in report.polled.items():
-        console.print(f"  {name}: looked at {told.get('seen', 0)}, stored {told.get('stored_count', 0)}")
-    for entry in report.pulled:
-        console.print(f"  {entry['by']}: {entry['field']} {entry.get('old')} -> {entry.get('new')} ({entry['outcome']})", markup=False)
-    for made in report.created:
-        console.print(f"  {made['connection']}: created {made['as']}")
-    for entry in report.pushed:
-        console.print(f"  {entry['by']}: {entry['field']} := {entry.get('new')} ({entry['outcome']})", markup=False)
-    for run in report.prompted:
-        console.print(f"  Norm: /{run['intent']} run {run['run_id']}")
-    for mark in report.waiting:
-        console.print(f"  waits until {mark['due_at']}: {mark['connection']}: {mark['reason']}", markup=False)
+    """What happened, one line each; nothing is a line when nothing did."""
+    lines = [
+        *(f"{b['connection']}: new {b['as']}" for b in report.born),
+        *(f"{c['connection']}: created {c['as']}" for c in report.created),
+        *(_change(entry, "->") for entry in report.pulled),
+        *(_change(entry, ":=") for entry in report.pushed),
+        *(f"Norm: /{run['intent']} run {run['run_id']}" for run in report.prompted),
+        *(f"waits until {m['due_at']}: {m['connection']}: {m['reason']}" for m in report.waiting),
+    ]
+    for line in lines[:LINES_MAX]:
+        console.print(f"  {line}", markup=False, overflow="ellipsis", no_wrap=True)
+    if len(lines) > LINES_MAX:
+        console.print(f"  … and {len(lines) - LINES_MAX} more")
     for name, problem in report.problems.items():
         console.print(f"  {name}: {problem}", style="red", markup=False)
+    seen = ", ".join(f"{name} {told.get('seen', 0)}" for name, told in report.polled.items())
+    console.print(f"  [dim]rows looked at: {seen}[/]")
+
+
+def _change(entry: dict[str, Any], sign: str) -> str:
+    old, new = entry.get("old"), entry.get("new")
+    values = f"{old} -> {new}" if sign == "->" else f":= {new}"
+    return f"{entry['by']}: {entry['field']} {values} ({entry['outcome']})"

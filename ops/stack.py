@@ -4,20 +4,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import boto3
 import yaml
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
-
-from issuebridge.adapters.dynamodb import DynamoDBConfigStore
-from issuebridge.adapters.table import Table
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.settings import Settings
-from issuebridge.wiring import Wiring, landscape
+from issuebridge.wiring import Wiring, config_store, landscape
 
 POLLERS = {"bland": "PollBland", "antimetal": "PollAntimetal", "zylon": "PollZylon"}
 _PATIENT = ClientConfig(read_timeout=180, retries={"max_attempts": 0})
@@ -46,18 +42,14 @@ class Stack:
         outputs = answer["Stacks"][0].get("Outputs", [])
         return cls(session, {o["OutputKey"]: o["OutputValue"] for o in outputs})
 
-    @cached_property
-    def table(self) -> Table:
-        return Table(self.session.client("dynamodb"), self.outputs["TableName"])
-
-    @cached_property
-    def config_store(self) -> DynamoDBConfigStore:
-        return DynamoDBConfigStore(self.table)
-
     def wiring(self) -> Wiring:
         """The stores and use cases, with the rights of whoever runs this."""
-        settings = Settings(table_name=self.outputs["TableName"], history_days=90)
-        return Wiring(settings, self.session, self.config_store.load())
+        config = config_store(self.session, self.table_name).load()
+        return Wiring(Settings(table_name=self.table_name, history_days=90), self.session, config)
+
+    @property
+    def table_name(self) -> str:
+        return self.outputs["TableName"]
 
     def invoke(self, function: str, event: Mapping[str, object]) -> dict[str, object]:
         """The function's answer; StackError with its message if it failed."""
@@ -79,7 +71,7 @@ class Stack:
 
     def running_config(self) -> Config | None:
         try:
-            return self.config_store.load()
+            return config_store(self.session, self.table_name).load()
         except Misconfigured:
             return None
 
@@ -87,7 +79,7 @@ class Stack:
         """Store it, with `since: now` fixed; from then on the functions work by it."""
         landscape(config)
         fixed = switched_on(config, self.running_config(), datetime.now(UTC))
-        self.config_store.save(fixed)
+        config_store(self.session, self.table_name).save(fixed)
         return fixed
 
 

@@ -137,9 +137,7 @@ class FakeConnectionStore:
         del self.leases[state.connection]
 
     def seen(self, connection: str) -> Seen:
-        return Seen(
-            dict(self.digests.get(connection, {})), dict(self.pushed.get(connection, {}))
-        )
+        return Seen(dict(self.digests.get(connection, {})), dict(self.pushed.get(connection, {})))
 
     def save_seen(
         self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]

@@ -14,6 +14,7 @@ from issuebridge.use_cases.pull_changes import PullChanges, PullReport
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
+
 from tests.fakes import (
     FakeAgent,
     FakeClock,
@@ -41,7 +42,9 @@ TRAITS = {
                     "muted": ("backlog",),
                 }
             ),
-            "severity": Lens({"high": ("high", "critical"), "medium": ("medium",), "low": ("low",)}),
+            "severity": Lens(
+                {"high": ("high", "critical"), "medium": ("medium",), "low": ("low",)}
+            ),
         },
         capabilities={"status": "native", "severity": "create_only", "external_link": "none"},
         description_units_max=20_000,

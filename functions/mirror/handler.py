@@ -9,7 +9,6 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.dynamo_db_stream_event import DynamoDBRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from issuebridge import wiring
 
 logger = Logger()
@@ -20,7 +19,7 @@ def mirror_one(record: DynamoDBRecord) -> None:
     keys = record.dynamodb.keys if record.dynamodb else {}
     issue_id = str((keys or {})["pk"]).removeprefix("ISSUE#")
     for outcome in wiring.current().push(issue_id):
-        logger.info("pushed", **vars(outcome))
+        logger.info("pushed", extra=vars(outcome))
 
 
 @logger.inject_lambda_context

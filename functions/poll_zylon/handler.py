@@ -2,7 +2,6 @@
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from issuebridge import wiring
 
 logger = Logger()
@@ -17,5 +16,5 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> dict[str
         whole_sweep=event.get("whole_sweep") is True,
     )
     for report in reports:
-        logger.info("polled", **report.summary())
+        logger.info("polled", extra=report.summary())
     return {report.connection: report.summary() for report in reports}

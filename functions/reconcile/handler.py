@@ -2,7 +2,6 @@
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from issuebridge import wiring
 
 logger = Logger()
@@ -14,5 +13,5 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> dict[str
     left = wiring.current().finish(
         remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000
     )
-    logger.info("finished leftovers", **left.summary())
+    logger.info("finished leftovers", extra=left.summary())
     return left.summary()

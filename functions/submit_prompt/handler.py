@@ -8,7 +8,6 @@ from aws_lambda_powertools.utilities.batch import (
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
-
 from issuebridge import wiring
 from issuebridge.domain.prompt import parse_request
 
@@ -18,7 +17,7 @@ processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 
 def submit_one(record: SQSRecord) -> None:
     outcome = wiring.current().submit(parse_request(record.body))
-    logger.info("prompt %s", outcome.kind, **vars(outcome))
+    logger.info("prompted", extra=vars(outcome))
 
 
 @logger.inject_lambda_context

@@ -170,14 +170,15 @@ def test_an_issue_that_is_not_there_is_gone(sim, antimetal):
 
 
 def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
-    with pytest.raises(Misconfigured, match="connections.infra.base_url"):
+    with pytest.raises(Misconfigured, match=r"connections\.infra\.base_url"):
         connected(sim, base_url=sim.base_url + "/other").page("sweep", None)
     sim.clear_violations()
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/api/v2", "/api/v2/"])
 def test_the_address_may_be_given_with_or_without_its_path(sim, suffix):
-    connection = Connection(kind="antimetal", base_url=sim.base_url + suffix, secret="s")
+    fields = {"kind": "antimetal", "base_url": sim.base_url + suffix, "secret": "s"}
+    connection = Connection(**fields)
     system = open_system("infra", connection, lambda: sim.api_key)
     assert system.page("sweep", None).issues == []
     assert abs(system.skew) < timedelta(seconds=5)

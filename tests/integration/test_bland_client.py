@@ -3,7 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from issuebridge.adapters.bland.client import BlandAgent, BlandIssues, open_agent, open_http, open_system
+from issuebridge.adapters.bland.client import (
+    BlandAgent,
+    BlandIssues,
+    open_agent,
+    open_http,
+    open_system,
+)
 from issuebridge.adapters.http import Timing
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
@@ -35,8 +41,8 @@ def sim():
 
 
 def http(sim: BlandSimulator, key: str | None = None):
-    url = sim.api_url
-    connection = Connection(kind="bland", base_url=url, secret="s", requests_per_second=10_000)
+    fields = {"base_url": sim.api_url, "secret": "s", "requests_per_second": 10_000}
+    connection = Connection(kind="bland", **fields)
     opened = open_http("calls", connection, lambda: key or sim.api_key)
     opened.timing = Timing(sleep=lambda _: None)
     return opened
@@ -129,7 +135,7 @@ def test_a_cursor_the_vendor_no_longer_knows_is_stale(sim, bland):
 def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
     elsewhere = http(sim)
     elsewhere.base_url += "/other"
-    with pytest.raises(Misconfigured, match="connections.calls.base_url"):
+    with pytest.raises(Misconfigured, match=r"connections\.calls\.base_url"):
         BlandIssues(elsewhere).page("sweep", None)
     sim.clear_violations()
 
@@ -358,7 +364,8 @@ def test_the_key_goes_without_a_scheme_word_and_a_wrong_one_is_refused(sim, blan
 
 @pytest.mark.parametrize("suffix", ["", "/", "/v1"])
 def test_the_address_may_be_given_as_the_documents_show_it(sim, suffix):
-    connection = Connection(kind="bland", base_url=sim.api_url + suffix, secret="s")
+    fields = {"kind": "bland", "base_url": sim.api_url + suffix, "secret": "s"}
+    connection = Connection(**fields)
     system = open_system("calls", connection, lambda: sim.api_key)
     assert system.page("hot", None).cursor is None
     added = sim.add()

@@ -269,6 +269,15 @@ def test_a_key_that_the_vendor_echoes_is_not_shown():
     assert KEY not in str(error)
 
 
+def test_a_traceback_that_shows_values_shows_no_key():
+    with pytest.raises(Transient) as caught:
+        Vendor(Lost("reset")).http().send("GET", PATH, "a1")
+    shown = [repr(value) for frame in caught.traceback for value in frame.frame.f_locals.values()]
+    calls = [text for text in shown if text.startswith(("_Call(", "Call(", "<issuebridge"))]
+    assert calls
+    assert KEY not in str(calls)
+
+
 def test_a_refused_key_says_where_to_look_and_a_redirect_is_not_followed_or_shown():
     vendor = Vendor(answered(302, b"", location="https://login.example/?token=t"))
     error = error_of(vendor)
@@ -383,9 +392,9 @@ def test_half_a_body_is_no_answer():
 
 
 def test_a_redirect_is_not_followed():
-    with serving(reply_with(b"", status=302, location="/login")) as (url, seen):
-        with pytest.raises(AccessRefused):
-            over(url).send("GET", "/x")
+    there = serving(reply_with(b"", status=302, location="/login"))
+    with there as (url, seen), pytest.raises(AccessRefused):
+        over(url).send("GET", "/x")
     assert len(seen) == 1
 
 
@@ -405,9 +414,8 @@ def test_a_refused_connection_and_an_unknown_host_were_never_sent():
 
 
 def test_a_failed_handshake_was_never_sent():
-    with serving(reply_with(b"{}")) as (url, seen):
-        with pytest.raises(Transient) as caught:
-            over(url.replace("http:", "https:")).send("POST", "/x")
+    with serving(reply_with(b"{}")) as (url, seen), pytest.raises(Transient) as caught:
+        over(url.replace("http:", "https:")).send("POST", "/x")
     assert type(caught.value) is Transient
     assert not seen
 

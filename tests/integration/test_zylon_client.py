@@ -198,7 +198,7 @@ def test_a_cursor_that_is_not_ours_is_stale_or_none(sim, zylon, cursor):
 
 def test_one_odd_row_does_not_cost_the_others(sim, zylon):
     filled(sim, 2)
-    sim.add(description=None, state="NotReviewed", type=None, issue_number=None)
+    sim.add(description=None, state="NotReviewed", type=None, is_read="maybe")
     sim.rows["no-id"] = {**next(iter(sim.rows.values())), "id": ""}
     issues = zylon.page("hot", None).issues
     assert [issue.description for issue in issues][:2] == ["NotReviewed 000", "NotReviewed 001"]
@@ -220,14 +220,15 @@ def test_an_issue_that_is_not_there_is_gone(sim, zylon):
 
 
 def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
-    with pytest.raises(Misconfigured, match="connections.chat.base_url"):
+    with pytest.raises(Misconfigured, match=r"connections\.chat\.base_url"):
         connected(sim, base_url=sim.base_url + "/other").page("sweep", None)
     sim.clear_violations()
 
 
 @pytest.mark.parametrize("suffix", ["", "/", "/api/v1", "/api/v1/"])
 def test_the_address_may_be_given_with_or_without_its_path(sim, suffix):
-    connection = Connection(kind="zylon", base_url=sim.base_url + suffix, secret="s")
+    fields = {"kind": "zylon", "base_url": sim.base_url + suffix, "secret": "s"}
+    connection = Connection(**fields)
     system = open_system("chat", connection, lambda: sim.api_key)
     assert system.page("sweep", None).issues == []
     assert abs(system.skew) < timedelta(seconds=5)
@@ -311,7 +312,11 @@ def test_an_older_server_is_read_whole_all_the_same(sim, older):
     filled(sim, 120, "Closed")
     added = sim.add(description="D", type="Format", state="InReview", is_read=True)
     issue = older.get(added["id"])
-    assert (issue.description, issue.category, issue.number) == ("D", "Format", added["issue_number"])
+    assert (issue.description, issue.category, issue.number) == (
+        "D",
+        "Format",
+        added["issue_number"],
+    )
     assert issue.updated_at is not None
     assert "x-org" not in sim.requests[0]["headers"]
 

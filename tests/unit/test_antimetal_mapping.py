@@ -19,7 +19,7 @@ from issuebridge.domain.text import utf16_units
 from issuebridge.domain.words import CANONICAL_WORDS
 
 AT = datetime(2026, 5, 6, 21, 9, 57, 81_999, tzinfo=UTC)
-CONNECTION = Connection(kind="antimetal", base_url="https://x.example", secret="s")
+CONNECTION = Connection(**{"kind": "antimetal", "base_url": "https://x.example", "secret": "s"})
 ODD = some.none() | some.booleans() | some.integers() | some.floats() | some.text() | some.just([1])
 FIELDS = (
     "number",
@@ -99,9 +99,7 @@ def test_times_are_sent_with_milliseconds_and_a_z(at, text):
         (None, "production", False),
     ],
 )
-def test_the_fingerprint_is_the_millisecond_and_the_environment(
-    triggered_at, environment, is_ours
-):
+def test_the_fingerprint_is_the_millisecond_and_the_environment(triggered_at, environment, is_ours):
     row = to_canonical({"uuid": "a1", "triggeredAt": triggered_at, "environment": environment})
     assert bears_fingerprint(row, draft(), CONNECTION) is is_ours
 

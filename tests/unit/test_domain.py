@@ -5,7 +5,6 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from issuebridge.domain.config import parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.managed_line import (
@@ -19,6 +18,7 @@ from issuebridge.domain.merge import Copy, Merged, merge_field
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.text import cut, utf16_units, without_mention
 from issuebridge.domain.words import SEVERITIES, STATUSES
+
 from tests.fakes import DAWN
 from tests.world import TRAITS, connection, document
 
@@ -79,7 +79,9 @@ class TestLens:
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
-urls = st.sampled_from(["https://x.example/a", "http://h.example/?q=1#f", "https://x.example/a]b c"])
+urls = st.sampled_from(
+    ["https://x.example/a", "http://h.example/?q=1#f", "https://x.example/a]b c"]
+)
 lines = st.builds(
     ManagedLine,
     ref=st.from_regex(r"ib[a-z0-9]{4,24}", fullmatch=True),
@@ -117,14 +119,23 @@ class TestManagedLine:
         assert without_lines("hello\n\n[issuebridge ref=ibx severity=high]") == "hello"
 
 
-MENTIONS = ["@norm", "@NORM", "@NoRm", "＠norm", "@\u200bnorm", "@n\u200dorm", "@n\u2060o\u00adrm", "x@normal.example"]
+MENTIONS = [
+    "@norm",
+    "@NORM",
+    "@NoRm",
+    "\uff20norm",
+    "@\u200bnorm",
+    "@n\u200dorm",
+    "@n\u2060o\u00adrm",
+    "x@normal.example",
+]
 
 
 @pytest.mark.parametrize("mention", MENTIONS)
 def test_no_mention_of_norm_survives_in_any_disguise(mention):
     cleaned = without_mention(f"ask {mention} now")
     assert "@" not in cleaned
-    assert "＠" not in cleaned
+    assert "\uff20" not in cleaned
 
 
 @given(words)
@@ -145,7 +156,10 @@ def test_a_cut_text_is_within_its_limit_and_whole_in_its_characters(text, limit)
     ("raw", "url"),
     [
         ('{"url":"https://a.example/1"}', "https://a.example/1"),
-        ('{"provider":"github","key":"o/r#7","html_url":"https://a.example/7"}', "https://a.example/7"),
+        (
+            '{"provider":"github","key":"o/r#7","html_url":"https://a.example/7"}',
+            "https://a.example/7",
+        ),
         ('{"item":{"name":"x","href":"http://a.example/8"}}', "http://a.example/8"),
         ('{"id":"https://a.example/id","link":"https://a.example/link"}', "https://a.example/link"),
         ('"https://a.example/9"', "https://a.example/9"),

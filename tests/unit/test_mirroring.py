@@ -1,8 +1,8 @@
 """The main job on fakes: counterparts, edits on every side, echoes, conflicts, odd words."""
 
 import pytest
-
 from issuebridge.domain.errors import Ambiguous, Transient
+
 from tests.world import World, connection, document
 
 
@@ -38,7 +38,9 @@ def test_an_issue_born_after_the_route_was_switched_on_gets_exactly_one_counterp
 
 
 def test_history_from_before_the_route_stays_where_it_is():
-    world = World(document(routes=[{"from": "antimetal", "to": "bland", "since": "2027-01-01T00:00Z"}]))
+    world = World(
+        document(routes=[{"from": "antimetal", "to": "bland", "since": "2027-01-01T00:00Z"}])
+    )
     world.systems["antimetal"].add("old", severity="high")
     world.rounds()
     assert world.systems["bland"].issues == {}
@@ -226,10 +228,18 @@ def test_what_a_vendor_cannot_hold_is_unsupported_and_never_retried(world):
 def test_a_write_that_is_refused_is_set_aside_and_the_others_go_through(world):
     connections = {
         **{name: connection(name) for name in ("bland", "antimetal", "zylon")},
-        "bland": connection("bland", maps={"status": {
-            "backlog": ["backlog"], "todo": ["todo"], "in_progress": ["in_progress"],
-            "in_review": ["in_review"], "refused": ["done", "closed"],
-        }}),
+        "bland": connection(
+            "bland",
+            maps={
+                "status": {
+                    "backlog": ["backlog"],
+                    "todo": ["todo"],
+                    "in_progress": ["in_progress"],
+                    "in_review": ["in_review"],
+                    "refused": ["done", "closed"],
+                }
+            },
+        ),
     }
     world = World(document(connections=connections))
     born = world.systems["antimetal"].add()

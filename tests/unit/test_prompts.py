@@ -1,9 +1,11 @@
 """Norm prompts on fakes: one run for each request, whatever is lost or repeated."""
 
-import pytest
+import json
 
+import pytest
 from issuebridge.domain.errors import Ambiguous, Gone, Rejected, Transient
 from issuebridge.domain.prompt import PromptRequest, parse_request
+
 from tests.world import World
 
 
@@ -17,9 +19,7 @@ def world() -> World:
 
 def request(**more: str) -> PromptRequest:
     base = {"issue": "T-1001", "intent": "verify", "text": "Still broken?", "requested_by": "ada"}
-    return PromptRequest.model_validate(
-        {"version": 1, "idempotency_key": "k1", **base, **more}
-    )
+    return PromptRequest.model_validate({"version": 1, "idempotency_key": "k1", **base, **more})
 
 
 def test_a_prompt_is_submitted_with_an_explicit_intent_and_recorded_on_the_issue(world):
@@ -63,7 +63,9 @@ def test_a_prompt_whose_answer_was_lost_is_found_in_the_activity_and_not_sent_ag
     assert (run.run_id, run.intent) == (None, "verify")
 
 
-@pytest.mark.parametrize(("intent", "state"), [("verify", "done"), ("status", "done"), ("fix", "parked")])
+@pytest.mark.parametrize(
+    ("intent", "state"), [("verify", "done"), ("status", "done"), ("fix", "parked")]
+)
 def test_a_prompt_that_never_arrived_is_resent_once_unless_it_can_write(world, intent, state):
     world.agent.fail = Ambiguous("timed out")
     key = world.submit(request(intent=intent)).key
@@ -127,8 +129,6 @@ def test_a_prompt_that_was_certainly_not_sent_is_sent_later(world):
 )
 def test_a_message_that_does_not_fit_is_refused_with_the_place(change, place):
     body = {**request().model_dump(), **change}
-    import json
-
     with pytest.raises(Rejected, match=f"prompt message refused: {place}: .*events/"):
         parse_request(json.dumps(body))
 

@@ -1,7 +1,6 @@
 """Rounds over one connection: lanes, sweep, watermark, leases, failures."""
 
 import pytest
-
 from issuebridge.domain.errors import (
     AccessRefused,
     Gone,
@@ -10,6 +9,7 @@ from issuebridge.domain.errors import (
     StaleCursor,
     Transient,
 )
+
 from tests.world import World, connection, document
 
 

@@ -20,7 +20,8 @@ from issuebridge.domain.words import STATUSES
 
 LINE = "[issuebridge ref=ib1]"
 ANCHOR = Anchor(project_id="p", thread_id="t", reported_interaction_id="i")
-CONNECTION = Connection(kind="zylon", base_url="https://x.example", secret="s", anchor=ANCHOR)
+SETTINGS = {"kind": "zylon", "base_url": "https://x.example", "secret": "s"}
+CONNECTION = Connection(**SETTINGS, anchor=ANCHOR)
 ODD = some.none() | some.booleans() | some.integers() | some.floats() | some.text() | some.just({})
 FIELDS = ("issue_number", "description", "type", "state", "is_read", "created_at", "updated_at")
 

@@ -38,10 +38,10 @@ class IssueSystem(Protocol):
         """The issue as it is now. Gone when the vendor says it is not there."""
 
     def create(self, draft: Draft) -> RemoteIssue:
-        """One request, never repeated in here. Ambiguous when no answer tells whether it counted."""
+        """One request, never repeated in here. Ambiguous when no answer tells what it did."""
 
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
-        """Issues that carry the draft's reference (or its other fingerprints); lowest number first."""
+        """Issues that carry the draft's reference or other fingerprints; lowest number first."""
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """Write only these changes; `seen` is what was just read. The issue as it is afterwards."""
@@ -112,8 +112,9 @@ class IssueStore(Protocol):
     ) -> CanonicalIssue:
         """Store issue, history, a new ref and a finished effect, all or nothing.
 
-        `linked` names the connection whose ref is new. `pushing` names the connection we are about to write to: its fingerprint of this issue
-        holds no longer, or a person who puts the old value back would go unseen.
+        `linked` names the connection whose ref is new. `pushing` names the connection we are about
+        to write to: its fingerprint of this issue holds no longer, or a person who puts the old
+        value back would go unseen.
 
         `issue.version` is the version it was read at (0: new); the answer has the new one.
         `wake` rings mirror. LostRace when somebody committed first or a ref is taken.
@@ -140,7 +141,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """Fingerprints by `fingerprint_key`. Those in `pushed` hold no longer: we wrote to them since."""
+    """Fingerprints by `fingerprint_key`. Those in `pushed` hold no longer: we wrote there since."""
 
     digests: Mapping[str, str]
     pushed: Mapping[str, int]

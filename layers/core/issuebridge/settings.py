@@ -1,4 +1,4 @@
-"""What the functions read from their environment. Nothing here has a default that could be wrong."""
+"""What the functions read from their environment; no default here could be wrong unnoticed."""
 
 from collections.abc import Mapping
 
@@ -20,4 +20,6 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         return Settings.model_validate({k.lower(): v for k, v in environment.items()})
     except ValidationError as error:
         wrong = ", ".join(str(problem["loc"][0]).upper() for problem in error.errors())
-        raise Misconfigured(f"environment: {wrong} is missing or wrong; template.yaml sets it") from error
+        raise Misconfigured(
+            f"environment: {wrong} is missing or wrong; template.yaml sets it"
+        ) from error

@@ -162,12 +162,13 @@ def _session() -> boto3.Session:
     return boto3.Session()
 
 
+def config_store(session: boto3.Session, table_name: str) -> DynamoDBConfigStore:
+    return DynamoDBConfigStore(Table(session.client("dynamodb", config=_CLIENT), table_name))
+
+
 @cache
 def _config_store() -> DynamoDBConfigStore:
-    settings = read_settings(os.environ)
-    return DynamoDBConfigStore(
-        Table(_session().client("dynamodb", config=_CLIENT), settings.table_name)
-    )
+    return config_store(_session(), read_settings(os.environ).table_name)
 
 
 @cache

@@ -48,6 +48,7 @@ PAUSE_SECONDS_MAX = 5
 RETRY_AFTER_SECONDS_DEFAULT = 30
 RETRY_AFTER_SECONDS_MAX = 3600
 WORDS_MAX = 300
+SKEW_NOISE = timedelta(seconds=2)
 
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
@@ -170,9 +171,9 @@ class _Call:
 
     name: str
     method: str
-    url: str
-    body: bytes | None
-    key: str
+    url: str = field(repr=False)
+    body: bytes | None = field(repr=False)
+    key: str = field(repr=False)
 
     def unclear(self, message: str) -> Transient:
         return Transient(message) if self.method == "GET" else Ambiguous(message)
@@ -252,7 +253,7 @@ class Http:
             raise call.unclear(f"{call.name}: no answer: {printable(str(error))}") from error
         now = self.timing.now()
         dated = _date(reply.headers.get("date", ""))
-        self.skew = dated - now if dated else self.skew
+        self.skew = _skew(dated, now) if dated else self.skew
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return self._accepted(call, reply)
         raise self._refused(call, reply, _pause_seconds(reply, dated or now))
@@ -289,6 +290,12 @@ class Http:
     def _remedy(self) -> str:
         place = f"connections.{self.name}"
         return f"check the key in {place}.secret, its rights, and {place}.base_url"
+
+
+def _skew(dated: datetime, now: datetime) -> timedelta:
+    """A date in whole seconds, on a reply that travelled, cannot tell a small skew from none."""
+    apart = dated - now
+    return apart if abs(apart) > SKEW_NOISE else timedelta()
 
 
 def _date(text: str) -> datetime | None:

@@ -1,17 +1,19 @@
 """The one DynamoDB table: its keys, and what its answers mean.
 
-| pk                     | sk                       | what                                          |
-| ---------------------- | ------------------------ | --------------------------------------------- |
-| ISSUE#id               | ISSUE                    | canonical issue; `pending*` while a copy lags |
-| ISSUE#id               | HISTORY#time#version#n   | one change, until `expires_at`                |
-| REF#connection#id      | REF                      | the issue behind a remote id or a short code  |
-| EFFECT#key             | EFFECT                   | ledger row; `pending*` while open, or a run   |
-| CONNECTION#name        | STATE                    | lease, watermark, sweep                       |
-| CONNECTION#name        | PAUSE                    | no call before `until`                        |
-| SEEN#connection        | DIGESTS#x                | fingerprints of a sixteenth of the issues     |
-| SEEN#connection        | PUSHED#key               | that fingerprint no longer holds              |
-| BUDGET#name            | day                      | what was spent of it                          |
-| CONFIG                 | CONFIG                   | the running configuration                     |
+| pk               | sk                     | what                                        |
+| ---------------- | ---------------------- | ------------------------------------------- |
+| ISSUE#id         | ISSUE                  | canonical issue, marked while a copy lags   |
+| ISSUE#id         | HISTORY#time#version#n | one change, until `expires_at`              |
+| REF#connection#x | REF                    | the issue behind a remote id or short code  |
+| EFFECT#key       | EFFECT                 | ledger row, marked while open, or if a run  |
+| CONNECTION#name  | STATE                  | lease, watermark, sweep                     |
+| CONNECTION#name  | PAUSE                  | no call before `until`                      |
+| SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
+| SEEN#connection  | PUSHED#key             | that fingerprint no longer holds            |
+| BUDGET#name      | day                    | what was spent of it                        |
+| CONFIG           | CONFIG                 | the running configuration                   |
+
+"Marked" rows have `pending` and `pending_at`, the keys of the sparse index.
 """
 
 import uuid
@@ -103,7 +105,7 @@ class Table:
             start = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
 
     def put(self, item: Item, condition: str | None = None, **values: Item) -> None:
-        """One item. If the answer of a first try was lost, the retry finds our own token: stored."""
+        """One item. A retry after a lost answer finds our own token, and so knows it is stored."""
         token = text(uuid.uuid4().hex)
         call: dict[str, object] = {"Item": {**item, "token": token}}
         if condition:

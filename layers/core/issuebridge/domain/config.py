@@ -1,9 +1,9 @@
-"""The one configuration file: connections, routes and budgets, refused with the path and the remedy."""
+"""The configuration file: what is wrong in it is refused with its path and the remedy."""
 
 import re
 from collections import Counter
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic import Field as Setting
+from pydantic_core import ErrorDetails
 
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.words import CANONICAL_WORDS, OPEN_STATUSES, Field, Lens
@@ -180,7 +181,7 @@ class Config(Model):
             f"set connections.{route.target}.mode to mirror, or nothing can be created there": (
                 target.mode == "observe"
             ),
-            f"an issue created at zylon hangs on a chat turn: set connections.{route.target}.anchor": (
+            f"zylon hangs an issue on a chat turn: set connections.{route.target}.anchor": (
                 needs_anchor and target.anchor is None
             ),
             "creating at antimetal may start a paid investigation: set filter and daily_budget": (
@@ -192,7 +193,9 @@ class Config(Model):
 
 def switched_on(config: Config, running: Config | None, now: datetime) -> Config:
     """`since: now` becomes an instant: that of the running configuration, else this one."""
-    begun = {(route.source, route.target): route.since for route in running.routes} if running else {}
+    begun = (
+        {(route.source, route.target): route.since for route in running.routes} if running else {}
+    )
     routes = [
         route.model_copy(update={"since": begun.get((route.source, route.target), now)})
         if route.since == "now"
@@ -211,12 +214,12 @@ def parse_config(document: object, place: str) -> Config:
         raise Misconfigured("\n".join(lines)) from error
 
 
-def _path(problem: Any) -> str:
+def _path(problem: ErrorDetails) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     return f"{path}: " if path else ""
 
 
-def _text(problem: Any) -> str:
+def _text(problem: ErrorDetails) -> str:
     if problem["type"] == "extra_forbidden":
         return "no such setting here; check the spelling, or delete the line"
     if problem["type"] == "missing":

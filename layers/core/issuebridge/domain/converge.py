@@ -90,7 +90,9 @@ def wanted(issue: CanonicalIssue, connection: str, name: Field) -> str | None:
     if name != "external_link" or value is not None:
         return value
     others = [issue.origin] if connection != issue.origin else sorted(issue.refs)
-    urls = [issue.refs[other].url for other in others if other in issue.refs and other != connection]
+    urls = [
+        issue.refs[other].url for other in others if other in issue.refs and other != connection
+    ]
     return next((url for url in urls if url), None)
 
 
@@ -250,7 +252,9 @@ class _FieldMerge:
 
     def _take(self, issue: CanonicalIssue, value: str | None) -> CanonicalIssue:
         edit = Edit(by=self.policy.connection, at=self.edited_at)
-        return issue.model_copy(update={self.name: value, "edits": {**issue.edits, self.name: edit}})
+        return issue.model_copy(
+            update={self.name: value, "edits": {**issue.edits, self.name: edit}}
+        )
 
     def _with(self, baseline: Baseline, *, thaw: bool = False) -> CanonicalIssue:
         """The new base of this field's merges; `thaw` drops a note that no longer holds."""
@@ -323,7 +327,11 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
     ref = issue.refs[policy.connection]
     baselines, notes = dict(ref.baselines), dict(ref.notes)
     for name, field in policy.fields.items():
-        value, base, note = wanted(issue, policy.connection, name), baselines.get(name), notes.get(name)
+        value, base, note = (
+            wanted(issue, policy.connection, name),
+            baselines.get(name),
+            notes.get(name),
+        )
         carried = base is not None and carries(field, base.raws, value)
         if note and note.kind in ("unsupported", "rejected") and (carried or note.value != value):
             del notes[name]

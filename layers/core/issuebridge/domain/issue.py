@@ -1,4 +1,4 @@
-"""The canonical issue, where it lives elsewhere, and what one of its copies looks like right now."""
+"""The canonical issue, where it lives elsewhere, and what one of its copies looks like now."""
 
 import hashlib
 from base64 import b32encode
@@ -166,5 +166,5 @@ def issue_id_for(connection: str, remote_id: str) -> str:
 
 
 def reference_for(issue_id: str, connection: str) -> str:
-    """The key inside what we write there: letters and digits, found again by the vendor's search."""
+    """The key inside what we write there: letters and digits, so that a search finds it."""
     return f"ib{_key(issue_id, connection)}"

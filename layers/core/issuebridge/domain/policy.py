@@ -1,4 +1,4 @@
-"""How one connection treats each field: what its system can do, and what the configuration picks."""
+"""How one connection treats each field: what its system can do, and what is configured."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,9 +67,7 @@ def _rule(connection: Connection, field: Field) -> str:
     return f"prefer:{rule.prefer}" if isinstance(rule, Prefer) else rule
 
 
-def _field_policy(
-    name: str, field: Field, connection: Connection, traits: Traits
-) -> FieldPolicy:
+def _field_policy(name: str, field: Field, connection: Connection, traits: Traits) -> FieldPolicy:
     capability = traits.capabilities[field]
     default: Carrier = "native" if capability == "native" else "hub"
     carrier = connection.carriers.get(field, default)

@@ -27,7 +27,7 @@ TITLE_UNITS_MAX = 200
 
 @dataclass(frozen=True)
 class Write:
-    """`changes`: raw words or the whole description. `sending`: what the copy shall show after it."""
+    """`changes`: raw words, or the whole description. `sending`: what shall show afterwards."""
 
     changes: Mapping[Written, str] = field(default_factory=dict)
     sending: Mapping[Field, Baseline] = field(default_factory=dict)
@@ -35,7 +35,11 @@ class Write:
 
     def only(self, part: Written) -> "Write":
         """This write cut down to one change, for a vendor that refused them together."""
-        fields = [f for f in self.sending if (f == part) or (part == "description" and f not in self.changes)]
+        fields = [
+            f
+            for f in self.sending
+            if (f == part) or (part == "description" and f not in self.changes)
+        ]
         return Write({part: self.changes[part]}, {f: self.sending[f] for f in fields})
 
 
@@ -58,7 +62,9 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Wr
     text = put_line(remote.description, line)
     if problem := _cannot_write(text, policy):
         notes = {
-            name: FieldNote(kind="unsupported", detail=problem, value=wanted(issue, policy.connection, name))
+            name: FieldNote(
+                kind="unsupported", detail=problem, value=wanted(issue, policy.connection, name)
+            )
             for name in lined
         }
         return Write(changes, sending, notes)
@@ -79,7 +85,12 @@ def _cannot_write(text: str, policy: Policy) -> str | None:
 
 
 def _expected(
-    issue: CanonicalIssue, policy: Policy, name: Field, value: str | None, raw: str | None, place: int
+    issue: CanonicalIssue,
+    policy: Policy,
+    name: Field,
+    value: str | None,
+    raw: str | None,
+    place: int,
 ) -> Baseline:
     raws = list(issue.refs[policy.connection].baselines[name].raws)
     raws[place] = raw
@@ -133,8 +144,12 @@ def finish(
     notes, history = {**ref.notes, **write.notes}, []
     for name, expected in write.sending.items():
         kept = ref.baselines.get(name)
-        if name in refused or (name in still and kept and wanted(issue, connection, name) == expected.value):
-            detail = refused.get(name, f"accepted, yet it still shows {kept.raws if kept else None}")
+        if name in refused or (
+            name in still and kept and wanted(issue, connection, name) == expected.value
+        ):
+            detail = refused.get(
+                name, f"accepted, yet it still shows {kept.raws if kept else None}"
+            )
             notes[name] = FieldNote(kind="rejected", detail=detail, value=expected.value)
             history.append(_entry(ref, name, "rejected", expected.value, now, detail))
         else:
@@ -148,11 +163,20 @@ def finish(
 
 
 def _entry(
-    ref: ExternalRef, name: Field, outcome: Literal["pushed", "rejected"], new: str | None,
-    now: datetime, detail: str | None,
+    ref: ExternalRef,
+    name: Field,
+    outcome: Literal["pushed", "rejected"],
+    new: str | None,
+    now: datetime,
+    detail: str | None,
 ) -> HistoryEntry:
     return HistoryEntry(
-        at=now, field=name, outcome=outcome, by=ref.connection, new=new, detail=detail,
+        at=now,
+        field=name,
+        outcome=outcome,
+        by=ref.connection,
+        new=new,
+        detail=detail,
         edited_at=ref.remote_updated_at,
     )
 

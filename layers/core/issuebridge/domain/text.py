@@ -6,14 +6,16 @@ _INVISIBLE = "\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _AT = "@\uff20\ufe6b"
 _MENTION = re.compile(
     f"[{_AT}](?=[{_INVISIBLE}]*"
-    + f"[{_INVISIBLE}]*".join(("[n\uff4e\uff2e]", "[o\u043e\u03bf\uff4f\uff2f0]", "[r\uff52\uff32]"))
+    + f"[{_INVISIBLE}]*".join(
+        ("[n\uff4e\uff2e]", "[o\u043e\u03bf\uff4f\uff2f0]", "[r\uff52\uff32]")
+    )
     + f"[{_INVISIBLE}]*[m\uff4d\uff2d])",
     re.IGNORECASE,
 )
 
 
 def without_mention(text: str) -> str:
-    """No `@norm` in any case or disguise: in a comment it would start a paid run with write tools."""
+    """No `@norm` in any case or disguise: in a comment it starts a paid run with write tools."""
     return _MENTION.sub("", text)
 
 

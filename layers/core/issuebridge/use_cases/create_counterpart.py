@@ -126,9 +126,7 @@ class CreateCounterpart:
         if mine:
             return self._link(effect, min(mine, key=lambda remote: remote.number))
         recovery, looks = self.config.recovery, effect.looks + 1
-        due = look_due(
-            sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds
-        )
+        due = look_due(sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds)
         if looks >= recovery.looks and self.clock.now() >= due:
             planned = self.ledger.put(effect.planned(self.clock.now(), "not found: sent again"))
             return self._send(planned)

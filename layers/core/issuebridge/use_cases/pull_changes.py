@@ -92,7 +92,6 @@ class PullChanges:
         _Round(self, state, report, remaining_seconds, whole_sweep).run()
         return report
 
-
     def kind(
         self, kind: Kind, *, remaining_seconds: Callable[[], float], whole_sweep: bool = False
     ) -> list[PullReport]:
@@ -156,7 +155,7 @@ class _Round:
         return self.remaining_seconds() > REMAINING_SECONDS_MIN
 
     def _hot(self) -> None:
-        """Down to the watermark. Before the first sweep there is none: then only fix the signpost."""
+        """Down to the watermark. Before the first sweep has ended, only the signpost is fixed."""
         cursor: str | None = None
         newest: datetime | None = None
         clean = True

@@ -59,7 +59,9 @@ class PushChanges:
         issue = self.store.load(issue_id)
         due = issue.pending if issue else {}
         now = self.clock.now()
-        return [self._one(issue_id, name) for name, mark in sorted(due.items()) if mark.due_at <= now]
+        return [
+            self._one(issue_id, name) for name, mark in sorted(due.items()) if mark.due_at <= now
+        ]
 
     def _one(self, issue_id: str, connection: str) -> Outcome:
         try:

@@ -84,12 +84,16 @@ class SubmitPrompt:
         blands = [n for n, c in self.config.connections.items() if c.kind == "bland"]
         names = [request.connection] if request.connection else blands
         if not set(names) <= set(blands):
-            raise Rejected(f"connection {request.connection}: Norm works only at {', '.join(blands)}")
+            raise Rejected(
+                f"connection {request.connection}: Norm works only at {', '.join(blands)}"
+            )
         found = [self.store.find(name, request.issue) for name in names]
         issue_id = next((issue_id for issue_id in found if issue_id), request.issue)
         issue = self.store.load(issue_id)
         if issue is None:
-            raise Rejected(f"issue {request.issue} is not known here; has its connection been polled?")
+            raise Rejected(
+                f"issue {request.issue} is not known here; has its connection been polled?"
+            )
         at = next((name for name in names if name in issue.refs), None)
         if at is None:
             raise Rejected(f"issue {request.issue} has no copy at bland, so Norm cannot see it")
@@ -200,11 +204,11 @@ class SubmitPrompt:
             return self._settle(
                 effect.parked("nobody knows whether Norm took it: look at the issue and decide")
             )
-        return self._told(self.ledger.put(effect.planned(self.clock.now(), "sent again")), "waiting")
+        return self._told(
+            self.ledger.put(effect.planned(self.clock.now(), "sent again")), "waiting"
+        )
 
-    def _own_prompt(
-        self, effect: Effect, entries: Sequence[ActivityEntry]
-    ) -> ActivityEntry | None:
+    def _own_prompt(self, effect: Effect, entries: Sequence[ActivityEntry]) -> ActivityEntry | None:
         return next(
             (e for e in entries if e.type == "prompt" and f"[ref {effect.key}]" in e.text), None
         )

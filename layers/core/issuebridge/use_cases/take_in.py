@@ -32,7 +32,6 @@ class Taken:
     issue_id: str = ""
 
 
-
 @dataclass(frozen=True)
 class TakeIn:
     store: IssueStore

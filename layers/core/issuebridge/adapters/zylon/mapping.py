@@ -7,7 +7,7 @@ from issuebridge.adapters.http import Flag, Id, Instant, Number, Payload, Text, 
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Draft, RemoteIssue
-from issuebridge.domain.managed_line import find_lines, without_lines
+from issuebridge.domain.managed_line import without_lines
 from issuebridge.domain.policy import Traits
 from issuebridge.domain.text import cut
 from issuebridge.domain.words import Lens
@@ -122,11 +122,12 @@ def to_put(
 def could_be(remote: RemoteIssue, draft: Draft, connection: Connection) -> bool:
     """Whether it can be the draft's issue though it lost our line: same anchor, type and words."""
     data, anchor = remote.payload.get("data"), connection.anchor
-    if not isinstance(data, dict) or anchor is None or find_lines(remote.description):
+    words = without_lines(draft.description).split()
+    if not words or not isinstance(data, dict) or anchor is None:
         return False
     return (
         data.get("thread_id") == anchor.thread_id
         and data.get("reported_interaction_id") == anchor.reported_interaction_id
         and remote.category == _type(draft, connection)
-        and remote.description.split() == without_lines(draft.description).split()
+        and remote.description.split() == words
     )
