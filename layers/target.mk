@@ -1,8 +1,9 @@
-# What the layers are built for: the Runtime and Architectures of template.yaml, read from there.
+# What the layers are built for: the defaults of Runtime and Architecture, read from template.yaml.
 # The local stack runs whatever Python made its environment, and says so with LAMBDA_RUNTIME.
 template := $(dir $(lastword $(MAKEFILE_LIST)))../template.yaml
-LAMBDA_RUNTIME ?= $(shell sed -n 's/^ *Runtime: *//p' $(template))
-LAMBDA_ARCHITECTURE ?= $(shell sed -n 's/^ *Architectures: *\[\(.*\)\].*/\1/p' $(template))
+default_of = $(shell sed -n '/^  $(1):$$/,/Default:/s/^ *Default: *//p' $(template))
+LAMBDA_RUNTIME ?= $(call default_of,Runtime)
+LAMBDA_ARCHITECTURE ?= $(call default_of,Architecture)
 
 # Only the runtime's own minor version writes bytecode that it will read.
 comma := ,

@@ -93,10 +93,11 @@ class LocalStack:
         progress("Starting a local AWS")
         with _ministack(folder) as stack:
             with _one_build_at_a_time():
+                target = _target()
                 progress("Building the layers")
-                build = _build(stack)
+                build = _build(stack, target)
                 progress("Deploying template.yaml")
-                _deploy(stack, build, parameters or {})
+                _deploy(stack, build, {**target, **(parameters or {})})
             yield replace(stack, outputs=_outputs(stack))
 
     def session(self) -> boto3.Session:
@@ -169,16 +170,21 @@ def _one_build_at_a_time() -> Iterator[None]:
         yield
 
 
-def _build(stack: LocalStack) -> Path:
-    """Build for the Python that ministack runs functions with, apart from what ships to AWS."""
+def _target() -> dict[str, str]:
+    """Read off the Python that ministack runs functions with, as the template's parameters."""
     question = "import sys; print('python%d.%d' % sys.version_info[:2], end='')"
     runtime = subprocess.check_output([MINISTACK_BIN / "python", "-c", question], text=True)
-    folder = BUILDS / f"local-{runtime}"
+    return {"Runtime": runtime, "Architecture": platform.machine().replace("aarch64", "arm64")}
+
+
+def _build(stack: LocalStack, target: Mapping[str, str]) -> Path:
+    """Build apart from what ships to AWS."""
+    folder = BUILDS / f"local-{target['Runtime']}"
     command: list[str | Path] = ["build", "--cached", "--parallel", "--cache-dir", folder / "cache"]
     settings = {
         "PATH": f"{MINISTACK_BIN}:{os.environ['PATH']}",
-        "LAMBDA_RUNTIME": runtime,
-        "LAMBDA_ARCHITECTURE": platform.machine().replace("aarch64", "arm64"),
+        "LAMBDA_RUNTIME": target["Runtime"],
+        "LAMBDA_ARCHITECTURE": target["Architecture"],
     }
     _sam([*command, "--build-dir", folder / "build"], stack.folder, settings)
     return folder / "build/template.yaml"
@@ -189,8 +195,7 @@ def _deploy(stack: LocalStack, build: Path, parameters: Mapping[str, str]) -> No
     command: list[str | Path] = ["deploy", "--template-file", build, "--stack-name", STACK_NAME]
     command += ["--s3-bucket", BUCKET, "--capabilities", "CAPABILITY_IAM"]
     command += ["--no-confirm-changeset", "--no-progressbar"]
-    if parameters:
-        command += ["--parameter-overrides", *(f'{k}="{v}"' for k, v in parameters.items())]
+    command += ["--parameter-overrides", *(f'{k}="{v}"' for k, v in parameters.items())]
     _sam(command, stack.folder, stack.environment | {"SAM_CLI_POLL_DELAY": "0.2"})
 
 

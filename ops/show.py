@@ -84,15 +84,17 @@ def _shown(issue: CanonicalIssue, policy: Policy, name: Field) -> str:
     ref = issue.refs[policy.connection]
     base, note = ref.baselines.get(name), ref.notes.get(name)
     raw = next((raw for raw in base.raws if raw is not None), "-") if base else "-"
+    if note and note.kind == "unsupported":
+        return raw if raw != "-" else "not held"
     return f"{raw} ({note.kind})" if note else raw
 
 
 def links_table(rows: Sequence[LinkRow]) -> Table:
     """Each issue, then one line for each side: its own words, and why a field is not held there."""
-    table = Table(title=f"{len(rows)} linked issues", box=box.SIMPLE, padding=(0, 1))
-    table.add_column("issue", no_wrap=True, max_width=32)
+    table = Table(title=f"{len(rows)} linked issues", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table.add_column("issue", no_wrap=True, max_width=28)
     for heading in ("status", "severity", "link", "in step"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True)
     for row in rows:
         table.add_row(f"[bold]{escape(row.title)}[/]", row.status, row.severity, "", "")
         for side in row.sides:
@@ -116,8 +118,8 @@ def _cells(side: Side) -> list[str]:
 def _short(link: str) -> str:
     """The end of an address; a vendor's link object is shown as such."""
     if link.startswith("{"):
-        return "bound there"
-    return f"…{link[-13:]}" if link.startswith("http") else link
+        return "bound"
+    return f"…{link[-8:]}" if link.startswith("http") else link
 
 
 def print_round(console: Console, report: RoundReport) -> None:

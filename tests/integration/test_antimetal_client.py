@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from issuebridge.adapters.antimetal.client import AntimetalIssues, open_http, open_system
-from issuebridge.adapters.http import Timing
+from issuebridge.adapters.http import Reply, Timing
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -84,6 +84,7 @@ def test_the_sweep_sees_every_issue_once(sim, antimetal, page_cursors, list_orde
     sim.set_switches(page_cursors=page_cursors, list_order=list_order)
     titles = filled(sim, count)
     assert sorted(walk(antimetal, "sweep")) == sorted(titles)
+    assert len(sim.requests) == max(1, -(-count // 100)), "no page more than there is"
 
 
 @pytest.mark.parametrize("list_order", ["newest", "oldest", "random"])
@@ -216,6 +217,13 @@ def test_a_create_folded_into_another_issue_shows_that_issue(sim, antimetal):
     sim.set_switches(grouped_creates=True)
     other = sim.add(environment="staging", status="investigating")
     assert antimetal.create(draft()).remote_id == other["uuid"]
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"title": "T"}', b"[]", b""])
+def test_a_success_that_does_not_say_what_was_made_is_ambiguous(sim, antimetal, answer):
+    antimetal._http.transport = lambda *_: Reply(201, {}, answer)
+    with pytest.raises(Ambiguous):
+        antimetal.create(draft())
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "half_body", "wrong_json"])

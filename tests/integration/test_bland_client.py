@@ -10,7 +10,7 @@ from issuebridge.adapters.bland.client import (
     open_http,
     open_system,
 )
-from issuebridge.adapters.http import Timing
+from issuebridge.adapters.http import Reply, Timing
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -223,6 +223,20 @@ def test_a_create_that_fails_on_their_side_is_ambiguous_and_sent_once(sim, bland
     with pytest.raises(Ambiguous):
         bland.create(draft())
     assert len(sim.writes()) == 1
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"data": null}', b'{"data": {"id": ""}}', b"[]", b""])
+def test_a_success_that_does_not_say_what_was_made_is_ambiguous(sim, bland, norm, answer):
+    issue_id = sim.add()["id"]
+    for system in (bland, norm):
+        system._http.transport = lambda *_: Reply(201, {}, answer)
+    for call in (
+        lambda: bland.create(draft()),
+        lambda: norm.create_session(issue_id),
+        lambda: norm.submit(issue_id, NEVER, "/verify"),
+    ):
+        with pytest.raises(Ambiguous):
+            call()
 
 
 @pytest.mark.parametrize("search_lag_seconds", [0, 3600])

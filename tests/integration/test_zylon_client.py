@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from issuebridge.adapters.http import Timing
+from issuebridge.adapters.http import Reply, Timing
 from issuebridge.adapters.zylon.client import ZylonIssues, open_http, open_system
 from issuebridge.domain.config import Anchor, Connection
 from issuebridge.domain.errors import (
@@ -397,6 +397,13 @@ def test_a_create_without_an_anchor_asks_for_one_and_sends_nothing(sim):
     with pytest.raises(Misconfigured, match="anchor"):
         connected(sim, anchor=None).create(draft())
     assert not sim.writes()
+
+
+@pytest.mark.parametrize("answer", [b"{}", b'{"title": "T"}', b"[]", b""])
+def test_a_success_that_does_not_say_what_was_made_is_ambiguous(sim, zylon, answer):
+    zylon._http.transport = lambda *_: Reply(201, {}, answer)
+    with pytest.raises(Ambiguous):
+        zylon.create(draft())
 
 
 @pytest.mark.parametrize("kind", ["drop_before", "drop_after", "half_body", "wrong_json"])

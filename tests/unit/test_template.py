@@ -193,9 +193,16 @@ def build(layer, folder, runtime):
 def test_the_layers_are_built_for_the_runtime_and_architecture_the_functions_have(tmp_path):
     command, folder = build("dependencies", tmp_path, runtime=None)
     plan = run([*command, "--dry-run"], cwd=folder, check=True, capture_output=True, text=True)
-    version = GLOBALS["Runtime"].removeprefix("python")
+    assert (GLOBALS["Runtime"], GLOBALS["Architectures"]) == (
+        {"Ref": "Runtime"},
+        [{"Ref": "Architecture"}],
+    )
+    defaults = {
+        name: TEMPLATE["Parameters"][name]["Default"] for name in ("Runtime", "Architecture")
+    }
+    version = defaults["Runtime"].removeprefix("python")
     platforms = {"x86_64": "manylinux2014_x86_64", "arm64": "manylinux2014_aarch64"}
-    (architecture,) = GLOBALS["Architectures"]
+    architecture = defaults["Architecture"]
     assert f"--python-version {version} --platform {platforms[architecture]} " in plan.stdout
 
 
