@@ -88,10 +88,8 @@ class LocalStack:
         cls, parameters: Mapping[str, str] | None = None, progress: Progress = lambda _: None
     ) -> Iterator["LocalStack"]:
         """Start a local AWS, build, deploy with `parameters`; on the way out stop everything."""
-        LOGS.mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="stack-", dir=LOGS))
         progress("Starting a local AWS")
-        with _ministack(folder) as stack:
+        with cls.bare() as stack:
             with _one_build_at_a_time():
                 target = _target()
                 progress("Building the layers")
@@ -99,6 +97,14 @@ class LocalStack:
                 progress("Deploying template.yaml")
                 _deploy(stack, build, {**target, **(parameters or {})})
             yield replace(stack, outputs=_outputs(stack))
+
+    @classmethod
+    @contextmanager
+    def bare(cls) -> Iterator["LocalStack"]:
+        """A local AWS with nothing in it: no outputs yet."""
+        LOGS.mkdir(exist_ok=True)
+        with _ministack(Path(tempfile.mkdtemp(prefix="stack-", dir=LOGS))) as stack:
+            yield stack
 
     def session(self) -> boto3.Session:
         """Open an admin's session; each client it makes talks to this stack."""

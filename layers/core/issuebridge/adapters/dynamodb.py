@@ -1,6 +1,7 @@
 """The stores of the core, kept in the one table (its layout: `table.py`)."""
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -181,10 +182,12 @@ class DynamoDBConnectionStore:
     table: Table
 
     def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
+        """A retry after a lost answer finds itself as the taker, and takes it again."""
         item = self.table.update(
             (f"CONNECTION#{connection}", "STATE"),
-            "SET lease_until = :until ADD generation :one",
-            "attribute_not_exists(lease_until) OR lease_until <= :now",
+            "SET lease_until = :until, taker = :taker ADD generation :one",
+            "attribute_not_exists(lease_until) OR lease_until <= :now OR taker = :taker",
+            taker=text(uuid.uuid4().hex),
             until=text(stamp(now + timedelta(seconds=lease_seconds))),
             now=text(stamp(now)),
             one=number(1),

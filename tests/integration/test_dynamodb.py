@@ -1,0 +1,173 @@
+"""The table at its worst: several writers at once, answers that are lost, rights that are missing.
+
+The answers are lost below the SDK's own retries, as on a real network: the request arrives, is
+carried out, and the connection ends.
+"""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from uuid import uuid4
+
+import boto3
+import pytest
+from botocore.exceptions import ConnectionClosedError
+from botocore.httpsession import URLLib3Session
+from issuebridge.domain.config import parse_config
+from issuebridge.domain.errors import LostRace, Misconfigured, Transient
+
+from tests.fakes import DAWN
+from tests.integration.conftest import DynamoDB
+from tests.integration.test_store_contract import at_voice, effect, entry, issue
+from tests.world import document
+
+WRITERS = 8
+
+
+def winners(write) -> list[object]:
+    """What each of so many writers at once got back; a lost race gives nothing."""
+
+    def one(number: int) -> list[object]:
+        with suppress(LostRace):
+            return [write(number)]
+        return []
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        return [won for found in pool.map(one, range(WRITERS)) for won in found]
+
+
+def test_one_of_many_writers_at_once_wins_and_the_others_know_it(dynamodb):
+    stored = dynamodb.issues.commit(issue())
+    (won,) = winners(
+        lambda n: dynamodb.issues.commit(stored.model_copy(update={"title": f"{n}"}), [entry()])
+    )
+    assert dynamodb.issues.load("is1") == won
+    assert len(dynamodb.issues.history("is1")) == 1
+
+
+def test_one_of_many_issues_at_once_takes_a_remote(dynamodb):
+    (won,) = winners(
+        lambda n: dynamodb.issues.commit(issue(f"is{n}", **at_voice()), linked="voice")
+    )
+    assert dynamodb.issues.find("voice", "T-1") == won.issue_id
+    assert [i.issue_id for i in dynamodb.issues.all()] == [won.issue_id]
+
+
+def test_one_of_many_pollers_at_once_gets_the_lease(dynamodb):
+    assert len(winners(lambda _: dynamodb.connections.acquire("voice", DAWN, 60))) == 1
+
+
+def test_many_spenders_at_once_never_exceed_the_budget(dynamodb):
+    spent = winners(lambda _: dynamodb.ledger.spend("a>b", "2026-11-22", 5))
+    assert sorted(spent) == [False] * 3 + [True] * 5
+
+
+@pytest.fixture
+def losing(dynamodb):
+    """Make the next answer to an operation get lost after the request was carried out."""
+    network = URLLib3Session()
+    left: dict[str, int] = {}
+
+    def deliver(request, event_name, **_):
+        operation = event_name.rpartition(".")[2]
+        if left.get(operation):
+            left[operation] -= 1
+            assert network.send(request).status_code < 300, "it was to be applied"
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+    dynamodb.client.meta.events.register("before-send.dynamodb", deliver)
+    yield lambda operation, times=1: left.update({operation: times})
+    assert not any(left.values()), f"never lost: {left}"
+
+
+def test_a_new_row_whose_answer_was_lost_is_stored_and_no_lost_race(dynamodb, losing):
+    losing("PutItem")
+    planned = dynamodb.ledger.put(effect())
+    losing("PutItem")
+    sending = dynamodb.ledger.put(planned.sending(DAWN))
+    assert dynamodb.ledger.get("ib1") == sending
+
+
+def test_a_row_of_somebody_else_is_a_lost_race_though_an_answer_was_lost_before(dynamodb, losing):
+    planned = dynamodb.ledger.put(effect())
+    losing("PutItem")
+    dynamodb.ledger.put(planned.sending(DAWN))
+    with pytest.raises(LostRace):
+        dynamodb.ledger.put(planned.sending(DAWN))
+
+
+def test_a_commit_whose_answer_was_lost_is_done_once_and_no_lost_race(dynamodb, losing):
+    losing("TransactWriteItems")
+    stored = dynamodb.issues.commit(issue(**at_voice()), [entry()], linked="voice")
+    losing("TransactWriteItems")
+    again = dynamodb.issues.commit(stored, [entry()], pushing="voice")
+    assert dynamodb.issues.load("is1") == again
+    assert len(dynamodb.issues.history("is1")) == 2
+
+
+def test_a_lease_whose_answer_was_lost_is_held_by_who_asked_for_it(dynamodb, losing):
+    losing("UpdateItem")
+    held = dynamodb.connections.acquire("voice", DAWN, 60)
+    losing("UpdateItem")
+    dynamodb.connections.save(held.model_copy(update={"watermark": DAWN}))
+    assert dynamodb.connections.acquire("voice", DAWN, 60).watermark == DAWN
+
+
+def test_fingerprints_whose_answer_was_lost_are_stored_and_their_marks_forgotten(dynamodb, losing):
+    held = dynamodb.connections.acquire("voice", DAWN, 60)
+    stored = dynamodb.issues.commit(issue(**at_voice()), linked="voice")
+    dynamodb.issues.commit(stored, pushing="voice")
+    pushed = dict(dynamodb.connections.seen("voice").pushed)
+    digests = dict.fromkeys(pushed, "a" * 12)
+    losing("PutItem")
+    losing("DeleteItem")
+    dynamodb.connections.save_seen(held, digests, pushed)
+    seen = dynamodb.connections.seen("voice")
+    assert (dict(seen.digests), dict(seen.pushed)) == (digests, {})
+
+
+def test_answers_lost_for_good_are_a_transient_failure(dynamodb, losing):
+    losing("GetItem", 5)  # the SDK asks so often
+    with pytest.raises(Transient, match="get_item"):
+        dynamodb.ledger.get("ib1")
+
+
+@pytest.fixture
+def denied(dynamodb, local_aws, monkeypatch):
+    """The same table, for a user without a single permission."""
+    iam, name = dynamodb.session.client("iam"), f"u{uuid4().hex}"
+    iam.create_user(UserName=name)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    environment = local_aws.environment | {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    return DynamoDB.over(boto3.Session(), dynamodb.name)
+
+
+def test_a_denied_call_names_the_action_and_is_no_race_and_no_outage(dynamodb, denied):
+    for call, action in (
+        (lambda: denied.ledger.get("ib1"), "dynamodb:GetItem"),
+        (lambda: denied.ledger.put(effect()), "dynamodb:PutItem"),
+        (lambda: denied.issues.commit(issue()), "dynamodb:PutItem"),
+        (lambda: denied.issues.due(DAWN), "dynamodb:Query"),
+    ):
+        with pytest.raises(Misconfigured, match=action):
+            call()
+    assert dynamodb.issues.load("is1") is None
+
+
+def test_a_table_that_is_not_there_is_a_wrong_setting(dynamodb):
+    absent = DynamoDB.over(dynamodb.session, "nothing-here")
+    with pytest.raises(Misconfigured, match=r"nothing-here.*TABLE_NAME"):
+        absent.ledger.get("ib1")
+
+
+def test_a_stored_configuration_is_read_back_as_it_was(dynamodb):
+    config = parse_config(document(), "test")
+    dynamodb.configs.save(config)
+    assert dynamodb.configs.load() == config
+    (item,) = dynamodb.client.scan(TableName=dynamodb.name)["Items"]
+    assert json.loads(item["doc"]["S"])["routes"][0]["from"] == "antimetal"

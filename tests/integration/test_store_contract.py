@@ -1,0 +1,292 @@
+"""What every store must keep, the fakes of the unit tests and the real table alike."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import LostRace
+from issuebridge.domain.issue import (
+    CanonicalIssue,
+    Draft,
+    Edit,
+    ExternalRef,
+    HistoryEntry,
+    Pending,
+)
+from issuebridge.domain.round_state import ConnectionState
+
+from tests.fakes import DAWN, FakeConnectionStore, FakeIssueStore, FakeLedger
+from tests.simulators import seeds
+
+SECOND = timedelta(seconds=1)
+KEY = "0123456789ab"
+
+
+@pytest.fixture(params=["fakes", "dynamodb"])
+def stores(request):
+    if request.param == "dynamodb":
+        return request.getfixturevalue("dynamodb")
+    ledger, connections = FakeLedger(), FakeConnectionStore()
+    issues = FakeIssueStore(ledger, connections)
+    return SimpleNamespace(issues=issues, ledger=ledger, connections=connections)
+
+
+def issue(name: str = "is1", **more: object) -> CanonicalIssue:
+    fields = {"origin": "voice", "title": "T", "description": "D", "category": "Bug", **more}
+    return CanonicalIssue.model_validate({"issue_id": name, **fields})
+
+
+def at_voice(remote_id: str = "uuid-1", display_id: str = "T-1", **more: object):
+    ref = ExternalRef(connection="voice", remote_id=remote_id, display_id=display_id)
+    return {"refs": {"voice": ref}, **more}
+
+
+def lagging(**seconds: float) -> dict[str, Pending]:
+    return {name: Pending(due_at=DAWN + s * SECOND) for name, s in seconds.items()}
+
+
+def entry(at=DAWN, new: str = "done") -> HistoryEntry:
+    return HistoryEntry(at=at, field="status", outcome="pulled", by="voice", new=new)
+
+
+def effect(key: str = "ib1", **more: object) -> Effect:
+    fields = {"kind": "create", "issue_id": "is1", "connection": "voice", "request": "{}", **more}
+    return Effect.model_validate({"key": key, "planned_at": DAWN, "due_at": DAWN, **fields})
+
+
+def newer(stored: CanonicalIssue, **more: object) -> CanonicalIssue:
+    return stored.model_copy(update=more)
+
+
+# issues
+
+
+def test_an_issue_is_read_back_as_it_was_stored_with_the_next_version(stores):
+    texts = "\n".join(seeds.nasty_texts())
+    edits = {"status": Edit(by="voice", at=DAWN)}
+    given = issue(**at_voice(), description=texts, edits=edits, pending=lagging(other=0))
+    stored = stores.issues.commit(given)
+    assert stored == newer(given, version=1)
+    assert stores.issues.load("is1") == stored
+    again = stores.issues.commit(newer(stored, status="done"))
+    assert (again.version, stores.issues.load("is1")) == (2, again)
+
+
+def test_what_was_never_stored_is_not_found(stores):
+    assert stores.issues.load("is1") is None
+    assert stores.issues.find("voice", "uuid-1") is None
+    assert stores.issues.history("is1") == []
+    assert stores.ledger.get("ib1") is None
+
+
+def test_of_two_writers_that_read_the_same_version_the_second_loses(stores):
+    read = stores.issues.commit(issue())
+    first = stores.issues.commit(newer(read, status="done"), [entry(new="done")])
+    with pytest.raises(LostRace):
+        stores.issues.commit(newer(read, status="closed"), [entry(new="closed")])
+    assert stores.issues.load("is1") == first
+    assert [e.new for e in stores.issues.history("is1")] == ["done"]
+
+
+def test_an_issue_that_exists_is_not_stored_as_a_new_one(stores):
+    stored = stores.issues.commit(issue(status="done"))
+    with pytest.raises(LostRace):
+        stores.issues.commit(issue(status="closed"))
+    assert stores.issues.load("is1") == stored
+
+
+@pytest.mark.parametrize("name", ["uuid-1", "T-1"])
+def test_an_issue_is_found_by_both_its_names_at_a_connection_and_only_there(stores, name):
+    stores.issues.commit(issue(**at_voice()), linked="voice")
+    assert stores.issues.find("voice", name) == "is1"
+    assert stores.issues.find("other", name) is None
+
+
+def test_a_remote_whose_two_names_are_one_can_be_linked(stores):
+    stores.issues.commit(issue(**at_voice("42", "42")), linked="voice")
+    assert stores.issues.find("voice", "42") == "is1"
+
+
+@pytest.mark.parametrize("names", [("uuid-1", "T-2"), ("uuid-2", "T-1")])
+def test_a_remote_that_is_linked_cannot_be_taken_by_another_issue(stores, names):
+    stores.issues.commit(issue("is1", **at_voice()), linked="voice")
+    with pytest.raises(LostRace):
+        stores.issues.commit(issue("is2", **at_voice(*names)), linked="voice")
+    assert stores.issues.load("is2") is None
+    assert [stores.issues.find("voice", n) for n in ("uuid-2", "T-2")] == [None, None]
+    assert stores.issues.find("voice", "uuid-1") == "is1"
+
+
+def test_history_is_kept_in_the_order_of_time_and_of_commits(stores):
+    stored = stores.issues.commit(issue(), [entry(new="todo"), entry(new="done")])
+    stores.issues.commit(stored, [entry(DAWN + SECOND, "closed")])
+    assert [e.new for e in stores.issues.history("is1")] == ["todo", "done", "closed"]
+
+
+def everything_at_once(stores, version: int, effect_version: int, *, ref: str = "uuid-1") -> None:
+    stores.issues.commit(
+        issue(**at_voice(ref, "T-1"), version=version, pending=lagging(voice=0)),
+        [entry()],
+        done=effect(version=effect_version, state="done", result=ref),
+        linked="voice",
+        pushing="voice",
+    )
+
+
+def shown(stores) -> tuple[object, ...]:
+    return (
+        stores.issues.load("is1"),
+        stores.issues.history("is1"),
+        stores.issues.find("voice", "uuid-1"),
+        stores.ledger.get("ib1"),
+        stores.connections.seen("voice"),
+        list(stores.issues.due(DAWN)),
+    )
+
+
+def test_issue_history_ref_finished_effect_and_pushed_mark_are_stored_together(stores):
+    stores.ledger.put(effect())
+    everything_at_once(stores, version=0, effect_version=1)
+    stored, history, found, finished, seen, due = shown(stores)
+    assert stored.version == 1
+    assert history == [entry()]
+    assert found == "is1"
+    assert (finished.state, finished.result, finished.version) == ("done", "uuid-1", 2)
+    assert list(seen.pushed.values()) == [1]
+    assert due == ["is1"]
+
+
+@pytest.mark.parametrize("obstacle", ["issue", "ref", "effect"])
+def test_whatever_stops_a_commit_stops_all_of_it(stores, obstacle):
+    stores.ledger.put(effect())
+    if obstacle == "issue":
+        stores.issues.commit(issue())
+    if obstacle == "ref":
+        stores.issues.commit(issue("is0", **at_voice()), linked="voice")
+    if obstacle == "effect":
+        stores.ledger.put(effect(version=1, state="sending"))
+    before = shown(stores)
+    with pytest.raises(LostRace):
+        everything_at_once(stores, version=0, effect_version=1)
+    assert shown(stores) == before
+
+
+def test_an_issue_is_due_from_the_earliest_time_any_of_its_copies_is(stores):
+    stores.issues.commit(issue("is1", pending=lagging(a=10, b=20)))
+    stores.issues.commit(issue("is2", pending=lagging(a=30)))
+    stores.issues.commit(issue("is3"))
+    due = {s: sorted(stores.issues.due(DAWN + s * SECOND)) for s in (9, 10, 30)}
+    assert due == {9: [], 10: ["is1"], 30: ["is1", "is2"]}
+
+
+def test_an_issue_in_step_is_due_no_more(stores):
+    stored = stores.issues.commit(issue(pending=lagging(a=0)))
+    stores.issues.commit(newer(stored, pending={}))
+    assert list(stores.issues.due(DAWN)) == []
+
+
+# the ledger
+
+
+def test_a_ledger_row_is_read_back_as_it_was_put_with_the_next_version(stores):
+    draft = Draft(
+        reference="ib1", title="T", description="D", category="C", triggered_at=DAWN
+    ).model_dump_json()
+    planned = stores.ledger.put(effect(request=draft))
+    assert planned == effect(request=draft, version=1)
+    sending = stores.ledger.put(planned.sending(DAWN))
+    assert stores.ledger.get("ib1") == sending
+    assert (sending.version, sending.state, sending.sends) == (2, "sending", 1)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_ledger_row_that_moved_on_is_not_overwritten(stores, version):
+    sending = stores.ledger.put(stores.ledger.put(effect()).sending(DAWN))
+    with pytest.raises(LostRace):
+        stores.ledger.put(effect(version=version, state="planned"))
+    assert stores.ledger.get("ib1") == sending
+
+
+def test_open_effects_are_those_of_their_kind_and_connection_without_an_end(stores):
+    states = ("planned", "sending", "unknown", "done", "parked")
+    for state in states:
+        stores.ledger.put(effect(state, state=state))
+    stores.ledger.put(effect("prompt", kind="prompt"))
+    stores.ledger.put(effect("elsewhere", connection="other"))
+    opened = [sorted(e.key for e in stores.ledger.open("create", c)) for c in ("voice", "other")]
+    assert opened == [["planned", "sending", "unknown"], ["elsewhere"]]
+    stores.ledger.put(stores.ledger.get("unknown").done("uuid-1"))
+    assert sorted(e.key for e in stores.ledger.open("create", "voice")) == ["planned", "sending"]
+
+
+def test_a_budget_is_spent_up_to_its_limit_each_day_and_by_itself(stores):
+    spend = [stores.ledger.spend("a>b", "2026-11-22", 2) for _ in range(4)]
+    assert spend == [True, True, False, False]
+    assert stores.ledger.spend("a>b", "2026-11-23", 2)
+    assert stores.ledger.spend("b>a", "2026-11-22", 2)
+    assert stores.ledger.spend("a>b", "2026-11-22", 3), "a raised limit leaves one more"
+
+
+# connections
+
+
+def test_a_lease_is_held_by_one_until_it_is_saved_back(stores):
+    held = stores.connections.acquire("voice", DAWN, 60)
+    with pytest.raises(LostRace):
+        stores.connections.acquire("voice", DAWN + 59 * SECOND, 60)
+    stores.connections.acquire("other", DAWN, 60)
+    stores.connections.save(held.model_copy(update={"watermark": DAWN}))
+    again = stores.connections.acquire("voice", DAWN + 1 * SECOND, 60)
+    assert (held.generation, held.watermark) == (1, None)
+    assert (again.generation, again.watermark) == (2, DAWN)
+
+
+def test_whoever_outlived_his_lease_can_store_nothing_any_more(stores):
+    late = stores.connections.acquire("voice", DAWN, 60)
+    holder = stores.connections.acquire("voice", DAWN + 60 * SECOND, 60)
+    stores.connections.save_seen(holder, {KEY: "b" * 12}, {})
+    for store in (
+        lambda: stores.connections.save(late.model_copy(update={"watermark": DAWN})),
+        lambda: stores.connections.save_seen(late, {KEY: "a" * 12}, {}),
+    ):
+        with pytest.raises(LostRace):
+            store()
+    assert stores.connections.seen("voice").digests == {KEY: "b" * 12}
+    stores.connections.save(holder.model_copy(update={"sweep_cursor": "c"}))
+    assert stores.connections.read("voice") == ConnectionState(
+        connection="voice", generation=2, sweep_cursor="c"
+    )
+
+
+def test_fingerprints_are_added_and_replaced_and_the_others_stay(stores):
+    held = stores.connections.acquire("voice", DAWN, 60)
+    many = {KEY: "a" * 12} | {f"{n:012x}": f"{n:012x}" for n in range(500)}
+    stores.connections.save_seen(held, many, {})
+    stores.connections.save_seen(held, {KEY: "f" * 12}, {})
+    seen = stores.connections.seen("voice")
+    assert seen.digests == {**many, KEY: "f" * 12}
+    assert seen.holds(KEY, "f" * 12)
+    assert not seen.holds(KEY, "a" * 12)
+    assert stores.connections.seen("other").digests == {}
+
+
+def test_a_push_voids_a_fingerprint_until_a_look_that_knew_of_it(stores):
+    held = stores.connections.acquire("voice", DAWN, 60)
+    stored = stores.issues.commit(issue(**at_voice()), linked="voice")
+    first = stores.issues.commit(stored, pushing="voice")
+    before = stores.connections.seen("voice").pushed
+    (key,) = before
+    stores.issues.commit(first, pushing="voice")
+    stores.connections.save_seen(held, {key: "a" * 12}, before)
+    assert not stores.connections.seen("voice").holds(key, "a" * 12), "pushed again meanwhile"
+    stores.connections.save_seen(held, {key: "b" * 12}, stores.connections.seen("voice").pushed)
+    assert stores.connections.seen("voice").holds(key, "b" * 12)
+
+
+def test_a_pause_is_known_until_another_takes_its_place(stores):
+    assert stores.connections.paused_until("voice") is None
+    for seconds in (60, 30):
+        stores.connections.pause("voice", DAWN + seconds * SECOND)
+    assert stores.connections.paused_until("voice") == DAWN + 30 * SECOND
+    assert stores.connections.paused_until("other") is None
