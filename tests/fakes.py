@@ -1,12 +1,11 @@
 """The ports in memory. They pass the same contract tests as the real adapters."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected
-from issuebridge.domain.fingerprint import fingerprint_key
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Seen, Session, Submitted
@@ -114,6 +113,7 @@ class FakeConnectionStore:
     digests: dict[str, dict[str, str]] = field(default_factory=dict)
     pushed: dict[str, dict[str, int]] = field(default_factory=dict)
     pauses: dict[str, datetime] = field(default_factory=dict)
+    sweeps: dict[tuple[str, int], set[str]] = field(default_factory=dict)
 
     def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
         if connection in self.leases and self.leases[connection] > now:
@@ -140,17 +140,24 @@ class FakeConnectionStore:
         return Seen(dict(self.digests.get(connection, {})), dict(self.pushed.get(connection, {})))
 
     def save_seen(
-        self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]
+        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
     ) -> None:
         self._fence(state)
-        self.digests.setdefault(state.connection, {}).update(changed)
+        digests = {**self.digests.get(state.connection, {}), **changed}
+        self.digests[state.connection] = {k: v for k, v in digests.items() if v is not None}
         marks = self.pushed.setdefault(state.connection, {})
         for key, version in pushed.items():
             if marks.get(key) == version:
                 del marks[key]
 
+    def swept(self, connection: str, sweep_number: int) -> set[str]:
+        return set(self.sweeps.get((connection, sweep_number), ()))
+
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
+        self.sweeps.setdefault((state.connection, state.sweep_number), set()).update(remote_ids)
+
     def mark_pushed(self, connection: str, remote_id: str, version: int) -> None:
-        self.pushed.setdefault(connection, {})[fingerprint_key(remote_id)] = version
+        self.pushed.setdefault(connection, {})[remote_id] = version
 
     def pause(self, connection: str, until: datetime) -> None:
         self.pauses[connection] = until

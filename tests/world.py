@@ -8,6 +8,7 @@ from issuebridge.domain.converge import Landscape
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
+from issuebridge.use_cases.by_hand import allow, release
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.pull_changes import PullChanges, PullReport
@@ -188,6 +189,15 @@ class World:
             self.finish(remaining_seconds=lambda: 900)
             self.mirror()
             self.clock.advance(seconds)
+
+    def allow(self, name: str) -> None:
+        """What a person does who has looked: let a tripped connection go on for an hour."""
+        allow(self.connections, name, self.clock.now())
+
+    def release(self, name: str, remote_id: str, take: str) -> None:
+        issue_id = self.issue_of(name, remote_id).issue_id
+        now = self.clock.now()
+        release(self.store, self.ledger, self.landscape, issue_id, take=take, now=now)
 
     def writes(self) -> int:
         return sum(len(system.writes()) for system in self.systems.values())

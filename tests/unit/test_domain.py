@@ -128,6 +128,8 @@ MENTIONS = [
     "@n\u200dorm",
     "@n\u2060o\u00adrm",
     "x@normal.example",
+    "@@norm",
+    "@@\u200b@NORM",
 ]
 
 

@@ -1,7 +1,7 @@
 """The main job on fakes: counterparts, edits on every side, echoes, conflicts, odd words."""
 
 import pytest
-from issuebridge.domain.errors import Ambiguous, Transient
+from issuebridge.domain.errors import Ambiguous, Rejected, Transient
 
 from tests.world import World, connection, document
 
@@ -185,6 +185,40 @@ def test_a_conflict_on_hold_changes_neither_side_and_is_told_once():
     assert world.systems["antimetal"].issues[born.remote_id].raw["status"] == "resolved"
     issue = world.issue_of("antimetal", born.remote_id)
     assert [e.outcome for e in world.store.history(issue.issue_id)].count("held") == 1
+
+
+@pytest.mark.parametrize(
+    ("take", "expected"),
+    [("ours", ("done", "resolved")), ("theirs", ("in_review", "ready_to_fix"))],
+)
+def test_a_held_conflict_ends_as_the_person_decides_who_releases_it(take, expected):
+    rule = {"conflict": {"status": "hold"}}
+    connections = {name: connection(name, **rule) for name in ("bland", "antimetal", "zylon")}
+    world = World(document(connections=connections))
+    born = world.systems["antimetal"].add()
+    world.rounds()
+    counterpart = the_only(world.systems["bland"])
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    world.systems["bland"].edit(counterpart.remote_id, status="in_review")
+    world.rounds()
+    world.release("antimetal", born.remote_id, take)
+    world.rounds()
+    assert (
+        world.systems["bland"].issues[counterpart.remote_id].raw["status"],
+        world.systems["antimetal"].issues[born.remote_id].raw["status"],
+    ) == expected
+
+
+def test_a_refused_create_is_parked_and_tried_again_once_released(world):
+    world.systems["bland"].fail = fail_once(Rejected("422: no such category"), "create", "before")
+    born = world.systems["antimetal"].add()
+    world.rounds()
+    assert world.systems["bland"].issues == {}
+    assert world.issue_of("antimetal", born.remote_id).parked == {"bland": "422: no such category"}
+    world.release("antimetal", born.remote_id, "ours")
+    world.rounds()
+    the_only(world.systems["bland"])
 
 
 def test_an_unknown_word_freezes_that_field_of_that_issue_and_thaws_by_itself(world):

@@ -1,6 +1,6 @@
 """What the core asks of the world, on one screen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -18,10 +18,14 @@ Changes = Mapping[Literal["status", "severity", "external_link", "description"],
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a walk; `cursor` is None at its end. It is only good for the same lane."""
+    """One page of a walk; `cursor` is None at its end, and only good for the same lane.
+
+    `claimed` is how many issues the vendor says the whole walk has.
+    """
 
     issues: Sequence[RemoteIssue]
     cursor: str | None
+    claimed: int | None = None
 
 
 class IssueSystem(Protocol):
@@ -141,13 +145,13 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """Fingerprints by `fingerprint_key`. Those in `pushed` hold no longer: we wrote there since."""
+    """Fingerprints by remote id. Those in `pushed` hold no longer: we wrote there since."""
 
     digests: Mapping[str, str]
     pushed: Mapping[str, int]
 
-    def holds(self, key: str, digest: str) -> bool:
-        return key not in self.pushed and self.digests.get(key) == digest
+    def holds(self, remote_id: str, digest: str) -> bool:
+        return remote_id not in self.pushed and self.digests.get(remote_id) == digest
 
 
 class ConnectionStore(Protocol):
@@ -162,10 +166,16 @@ class ConnectionStore(Protocol):
     def seen(self, connection: str) -> Seen: ...
 
     def save_seen(
-        self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]
+        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
     ) -> None:
-        """Add or replace these fingerprints, and forget these marks unless a newer push left one;
-        LostRace as for `save`."""
+        """Add, replace or (None) drop these fingerprints, and forget these marks unless a newer
+        push left one; LostRace as for `save`."""
+
+    def swept(self, connection: str, sweep_number: int) -> set[str]:
+        """What earlier rounds of this sweep saw."""
+
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
+        """Remember what this round of a longer sweep saw."""
 
     def pause(self, connection: str, until: datetime) -> None:
         """Nobody may call this connection before `until`: its vendor asked for the pause."""

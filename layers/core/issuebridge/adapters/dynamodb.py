@@ -1,22 +1,25 @@
 """The stores of the core, kept in the one table (its layout: `table.py`)."""
 
+import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
-from issuebridge.adapters.table import Item, Table, item_of, number, stamp, text
+from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
 from issuebridge.domain.config import Config, parse_config
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import LostRace, Misconfigured
-from issuebridge.domain.fingerprint import DIGEST_HEX, fingerprint_key
 from issuebridge.domain.issue import CanonicalIssue, ExternalRef, HistoryEntry
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Seen
 
 _DUE_MAX = 200
+SWEPT_KEPT = timedelta(days=7)
+"""Longer than any sweep takes; DynamoDB deletes the rows after it."""
 
 
 def _effect_item(effect: Effect) -> Item:
@@ -140,7 +143,7 @@ def _guarded(item: Item, seen: int) -> Item:
 
 
 def _pushed(connection: str, remote_id: str, version: int) -> Item:
-    key = (f"SEEN#{connection}", f"PUSHED#{fingerprint_key(remote_id)}")
+    key = (f"SEEN#{connection}", f"PUSHED#{remote_id}")
     return item_of(key, version=number(version))
 
 
@@ -226,28 +229,38 @@ class DynamoDBConnectionStore:
         return Seen(digests, pushed)
 
     def save_seen(
-        self, state: ConnectionState, changed: Mapping[str, str], pushed: Mapping[str, int]
+        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
     ) -> None:
         pk = f"SEEN#{state.connection}"
-        for place in sorted({key[0] for key in changed}):
-            mine = {key: digest for key, digest in changed.items() if key[0] == place}
-            self._save_shard((pk, f"DIGESTS#{place}"), state.generation, mine)
-        for key, version in pushed.items():
+        shards: dict[str, dict[str, str | None]] = {}
+        for remote_id, digest in changed.items():
+            shards.setdefault(_shard(remote_id), {})[remote_id] = digest
+        for shard, mine in shards.items():
+            self._save_shard((pk, f"DIGESTS#{shard}"), state.generation, mine)
+        for remote_id, version in pushed.items():
             with suppress(LostRace):
-                self.table.delete((pk, f"PUSHED#{key}"), "version = :seen", seen=number(version))
+                key = (pk, f"PUSHED#{remote_id}")
+                self.table.delete(key, "version = :seen", seen=number(version))
 
-    def _save_shard(self, key: tuple[str, str], generation: int, mine: Mapping[str, str]) -> None:
+    def _save_shard(self, key: Key, generation: int, mine: Mapping[str, str | None]) -> None:
         item = self.table.get(key)
-        digests = _unpacked(item["digests"]["B"]) if item else {}
+        digests = {**(_unpacked(item["digests"]["B"]) if item else {}), **mine}
+        packed = _packed({k: v for k, v in digests.items() if v is not None})
         self.table.put(
-            item_of(
-                key,
-                digests={"B": _packed({**digests, **mine})},
-                generation=number(generation),
-            ),
+            item_of(key, digests={"B": packed}, generation=number(generation)),
             "attribute_not_exists(pk) OR generation <= :mine",
             mine=number(generation),
         )
+
+    def swept(self, connection: str, sweep_number: int) -> set[str]:
+        rows = self.table.query(f"SWEPT#{connection}", f"{sweep_number:08}#")
+        return {remote_id for row in rows for remote_id in _unpacked(row["ids"]["B"])}
+
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
+        key = (f"SWEPT#{state.connection}", f"{state.sweep_number:08}#{state.generation:012}")
+        until = datetime.now(UTC) + SWEPT_KEPT
+        ids = {"B": _packed(dict.fromkeys(remote_ids, ""))}
+        self.table.put(item_of(key, ids=ids, expires_at=number(int(until.timestamp()))))
 
     def pause(self, connection: str, until: datetime) -> None:
         self.table.put(
@@ -259,16 +272,18 @@ class DynamoDBConnectionStore:
         return datetime.fromisoformat(item["until"]["S"]) if item else None
 
 
+def _shard(remote_id: str) -> str:
+    return hashlib.sha256(remote_id.encode()).hexdigest()[0]
+
+
 def _packed(digests: Mapping[str, str]) -> bytes:
-    return b"".join(bytes.fromhex(key + digest) for key, digest in sorted(digests.items()))
+    """A sixteenth of 100,000 issues is some 170 KB: well below an item's 400 KB."""
+    return zlib.compress(json.dumps(dict(sorted(digests.items()))).encode())
 
 
 def _unpacked(packed: bytes) -> dict[str, str]:
-    width = DIGEST_HEX
-    rows = bytes(packed).hex()
-    return {
-        rows[i : i + width]: rows[i + width : i + 2 * width] for i in range(0, len(rows), 2 * width)
-    }
+    found: dict[str, str] = json.loads(zlib.decompress(bytes(packed)))
+    return found
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@
 | CONNECTION#name  | STATE                  | lease, watermark, sweep                     |
 | CONNECTION#name  | PAUSE                  | no call before `until`                      |
 | SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
-| SEEN#connection  | PUSHED#key             | that fingerprint no longer holds            |
+| SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
+| SWEPT#connection | sweep#generation       | what one round of a longer sweep saw        |
 | BUDGET#name      | day                    | what was spent of it                        |
 | CONFIG           | CONFIG                 | the running configuration                   |
 

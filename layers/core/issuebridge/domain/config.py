@@ -39,6 +39,16 @@ class Poll(Model):
     overlap_seconds: int = Setting(default=300, ge=0)
 
 
+class Breaker(Model):
+    """A round that closes or loses more than both of these stops, and asks a person."""
+
+    count: int = Setting(default=20, ge=1)
+    share: float = Setting(default=0.2, gt=0, le=1, description="of the connection's issues")
+
+    def limit(self, known: int) -> int:
+        return max(self.count, int(self.share * known))
+
+
 class Anchor(Model):
     """The reported chat turn that an issue created at Zylon hangs on."""
 
@@ -66,6 +76,7 @@ class Connection(Model):
     conflict: dict[Field, Literal["latest", "hold"] | Prefer] = {}
     requests_per_second: float | None = Setting(default=None, gt=0)
     poll: Poll = Poll()
+    breaker: Breaker = Breaker()
     category: str | None = Setting(default=None, description="category of issues created here")
     environment: str = Setting(default="production", min_length=1)
     api_version: str = "2026-03-17"
@@ -123,6 +134,9 @@ class Route(Model):
     since: Literal["now"] | AwareDatetime = "now"
     filter: Filter | None = None
     daily_budget: int | None = Setting(default=None, ge=1)
+    on_delete: Literal["ignore", "close"] = Setting(
+        default="ignore", description="what the other side does when one side is deleted"
+    )
 
     @property
     def filter_or_default(self) -> Filter:

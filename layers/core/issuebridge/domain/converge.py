@@ -107,6 +107,10 @@ def observe(
 ) -> Observed:
     """Merge what this copy says now. `skew` is how far the remote's clock runs ahead of ours."""
     policy = landscape.policies[connection]
+    if remote.deleted:
+        return bury(issue, landscape, connection, now)
+    if issue.refs[connection].deleted:
+        issue = _restored(issue, policy)
     issue = _refreshed(issue, remote, policy, now)
     edited_at = (remote.updated_at or remote.activity_at or now) - skew
     readings = read_fields(remote, policy, reference_for(issue.issue_id, connection))
@@ -119,13 +123,54 @@ def observe(
     return Observed(settle(issue, landscape, now, renew=renew), tuple(history))
 
 
+def bury(issue: CanonicalIssue, landscape: Landscape, connection: str, now: datetime) -> Observed:
+    """A copy is gone: its ref becomes a tombstone, so that it is never made anew. The other sides
+    are closed only if the route says so, and never deleted."""
+    ref = issue.refs[connection]
+    if ref.deleted:
+        return Observed(issue)
+    issue = _with_ref(issue, ref.model_copy(update={"deleted": True, "sending": {}}))
+    entry = HistoryEntry(at=now, field="status", outcome="deleted", by=connection, old=issue.status)
+    if _closes(issue, landscape, connection):
+        edit = Edit(by=_deleted_at(connection), at=now)
+        edits = {**issue.edits, "status": edit}
+        issue = issue.model_copy(update={"status": "closed", "edits": edits})
+        entry = entry.model_copy(update={"new": "closed"})
+    return Observed(settle(issue, landscape, now, renew=True), (entry,))
+
+
+def _deleted_at(connection: str) -> str:
+    return f"deleted at {connection}"
+
+
+def _closes(issue: CanonicalIssue, landscape: Landscape, connection: str) -> bool:
+    ends = [
+        {route.source, route.target} for route in landscape.routes if route.on_delete == "close"
+    ]
+    others = issue.refs.keys() - {connection}
+    return any(
+        {connection, other} in ends and issue.origin in (connection, other) for other in others
+    )
+
+
+def _restored(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
+    """A copy came back. What its deletion closed, it opens again, as an edit of its own."""
+    ref = issue.refs[policy.connection]
+    issue = _with_ref(issue, ref.model_copy(update={"deleted": False}))
+    last, base = issue.edits.get("status"), ref.baselines.get("status")
+    if base is None or last is None or last.by != _deleted_at(policy.connection):
+        return issue
+    known = base.model_copy(update={"value": issue.status, "raws": (None,) * len(base.raws)})
+    baselines = {**ref.baselines, "status": known}
+    return _with_ref(issue, ref.model_copy(update={"deleted": False, "baselines": baselines}))
+
+
 def _refreshed(
     issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime
 ) -> CanonicalIssue:
     """What is not mirrored follows its own side; a write of ours that is too old is forgotten."""
     ref = issue.refs[policy.connection]
     update: dict[str, object] = {
-        "deleted": remote.deleted,
         "url": _url_of(remote, policy),
         "remote_updated_at": remote.updated_at or ref.remote_updated_at,
     }
@@ -271,7 +316,9 @@ class _FieldMerge:
         self, kind: str, detail: str, value: str | None
     ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
         """Set the field aside on this copy; told once, as long as nothing about it changes."""
-        note = FieldNote.model_validate({"kind": kind, "detail": detail, "value": value})
+        note = FieldNote.model_validate(
+            {"kind": kind, "detail": detail, "value": value, "raws": self.raws}
+        )
         if self.ref.notes.get(self.name) == note:
             return self.issue, []
         ref = self.ref.model_copy(update={"notes": {**self.ref.notes, self.name: note}})

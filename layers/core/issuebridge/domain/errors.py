@@ -9,6 +9,7 @@ SyncError
 │   ├── Conflict         something under way there forbids it for now (409)
 │   └── StaleCursor      the page cursor is no longer good: start the walk again
 ├── LostRace             somebody wrote first: re-read, merge again
+├── Tripped              too much would change at once: a person must allow it
 └── Misconfigured        a person must change a setting
     └── AccessRefused    the key is not valid or lacks a right (401, 403)
 """
@@ -52,6 +53,10 @@ class StaleCursor(Rejected):
 
 class LostRace(SyncError):
     """Another worker committed first."""
+
+
+class Tripped(SyncError):
+    """The blast-radius breaker stopped a round before it went too far."""
 
 
 class Misconfigured(SyncError):

@@ -6,7 +6,7 @@ import json
 from issuebridge.domain.issue import RemoteIssue
 
 DIGEST_HEX = 12
-"""48 bits: a change goes unseen once in 10^14, and two ids that collide are only read again."""
+"""48 bits: a change goes unseen once in 10^14."""
 
 
 def fingerprint(remote: RemoteIssue, salt: str) -> str:
@@ -25,11 +25,6 @@ def fingerprint(remote: RemoteIssue, salt: str) -> str:
         remote.deleted,
     )
     return _digest(json.dumps(kept))
-
-
-def fingerprint_key(remote_id: str) -> str:
-    """Stands for the id, so that 100,000 issues fit in little more than a megabyte."""
-    return _digest(remote_id)
 
 
 def _digest(text: str) -> str:

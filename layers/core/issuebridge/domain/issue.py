@@ -50,11 +50,16 @@ class Baseline(Frozen):
 
 
 class FieldNote(Frozen):
-    """Why a field is not carried here; never an error that is retried for ever."""
+    """Why a field is not carried here; never an error that is retried for ever.
+
+    `value` is ours for what could not be written, the remote's for what is frozen or held, and
+    `raws` is what the remote showed then.
+    """
 
     kind: NoteKind
     detail: str
     value: str | None = None
+    raws: tuple[str | None, ...] = ()
 
 
 class ExternalRef(Frozen):
@@ -133,7 +138,9 @@ class HistoryEntry(Frozen):
 
     at: datetime
     field: Field
-    outcome: Literal["pulled", "pushed", "conflict", "held", "frozen", "rejected"]
+    outcome: Literal[
+        "pulled", "pushed", "conflict", "held", "frozen", "rejected", "deleted", "restored"
+    ]
     by: str
     edited_at: datetime | None = None
     old: str | None = None

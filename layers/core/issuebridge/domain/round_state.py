@@ -2,7 +2,44 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from issuebridge.domain.issue import Frozen
+
+FAILING_MAX = 200
+
+
+class Failing(Frozen):
+    """An issue that could not be taken in: set aside, so that it holds up no other."""
+
+    name: str
+    reason: str
+    digest: str
+    attempts: int
+    due_at: datetime
+
+
+class Completeness(Frozen):
+    """The equation at the end of a sweep: claimed = seen = stored + tombstoned + set aside.
+
+    `claimed` is the vendor's own count, where it gives one. `missing` are known here and were not
+    in the list; `unstored` were in the list and are not known here. Both are empty when it closes.
+    """
+
+    at: datetime
+    rounds: int
+    seen: int
+    stored: int
+    set_aside: int
+    claimed: int | None = None
+    missing: tuple[str, ...] = ()
+    missing_count: int = 0
+    unstored: tuple[str, ...] = ()
+
+    @property
+    def closes(self) -> bool:
+        counted = self.claimed is None or self.claimed == self.seen
+        return counted and not self.missing_count and not self.unstored
 
 
 class ConnectionState(Frozen):
@@ -10,6 +47,8 @@ class ConnectionState(Frozen):
 
     `watermark` is the remote's own activity time up to which everything is stored; None until
     the first sweep has ended. `signpost` is the watermark that the running sweep will grant.
+    `missing`: remote id -> the sweep that first found it gone. `tripped`: why the breaker stopped
+    this connection until a person allows it to go on.
     """
 
     connection: str
@@ -17,10 +56,14 @@ class ConnectionState(Frozen):
     watermark: datetime | None = None
     signpost: datetime | None = None
     sweep_cursor: str | None = None
-    sweep_seen: int = 0
     sweep_clean: bool = True
+    sweep_number: int = 0
     sweep_rounds: int = 0
-    sweep_ended_at: datetime | None = None
-    sweep_count: int | None = None
+    sweep_claimed: int | None = None
+    completeness: Completeness | None = None
+    missing: dict[str, int] = Field(default_factory=dict)
+    failing: dict[str, Failing] = Field(default_factory=dict)
+    tripped: str | None = None
+    allowed_until: datetime | None = None
     problem: str | None = None
     polled_at: datetime | None = None

@@ -16,7 +16,9 @@ _MENTION = re.compile(
 
 def without_mention(text: str) -> str:
     """No `@norm` in any case or disguise: in a comment it starts a paid run with write tools."""
-    return _MENTION.sub("", text)
+    while (less := _MENTION.sub("", text)) != text:
+        text = less
+    return text
 
 
 def utf16_units(text: str) -> int:

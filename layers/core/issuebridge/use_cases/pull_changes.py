@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache, cached_property
 from itertools import islice
 
-from issuebridge.domain.config import Config, Kind, Poll
+from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
     LostRace,
@@ -20,11 +20,13 @@ from issuebridge.domain.errors import (
     Rejected,
     StaleCursor,
     Transient,
+    Tripped,
 )
-from issuebridge.domain.fingerprint import fingerprint, fingerprint_key
-from issuebridge.domain.issue import RemoteIssue
-from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.fingerprint import fingerprint
+from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
+from issuebridge.domain.round_state import FAILING_MAX, Completeness, ConnectionState, Failing
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
+from issuebridge.use_cases.end_sweep import EndSweep
 from issuebridge.use_cases.take_in import TakeIn
 
 LEASE_SECONDS = 180
@@ -32,6 +34,11 @@ LEASE_SECONDS = 180
 REMAINING_SECONDS_MIN = 15
 WHOLE_SWEEP_PAGES_MAX = 100_000
 NAMED_MAX = 500
+SET_ASIDE_ATTEMPTS = 3
+"""After so many failures an issue no longer holds the watermark back: it is on the list of those
+set aside, which is shown and tried again."""
+RETRY_SECONDS = 60
+RETRY_SECONDS_MAX = 6 * 3600
 
 
 @dataclass
@@ -50,6 +57,7 @@ class PullReport:
     problem: str | None = None
     remedy_needed: bool = False
     busy: bool = False
+    completeness: Completeness | None = None
 
     def summary(self) -> dict[str, object]:
         """For the log and the function's answer: no list longer than a person reads."""
@@ -63,6 +71,8 @@ class PullReport:
         if self.problem:
             flags = {"remedy_needed": self.remedy_needed, "busy": self.busy}
             told |= {"problem": self.problem, **{name: True for name, on in flags.items() if on}}
+        if self.completeness and not self.completeness.closes:
+            told["gap"] = self.completeness.model_dump(mode="json")
         counts = {"seen": self.seen, "stored_count": len(self.stored), "swept": self.swept}
         return {"connection": self.connection, **counts, **told}
 
@@ -120,17 +130,28 @@ class _Round:
     report: PullReport
     remaining_seconds: Callable[[], float]
     whole_sweep: bool
-    fresh: dict[str, str] = field(default_factory=dict)
+    fresh: dict[str, str | None] = field(default_factory=dict)
+    swept: set[str] = field(default_factory=set)
+    closed: int = 0
 
     @cached_property
     def seen(self) -> Seen:
         return self.pull.connections.seen(self.state.connection)
 
     @property
-    def poll(self) -> Poll:
-        return self.pull.config.connections[self.state.connection].poll
+    def connection(self) -> Connection:
+        return self.pull.config.connections[self.state.connection]
 
     def run(self) -> None:
+        now = self.pull.clock.now()
+        if self.state.tripped:
+            self.report.problem, self.report.remedy_needed = self.state.tripped, True
+        else:
+            self._run()
+        self._remember(problem=self.report.problem, polled_at=now)
+        self.pull.connections.save(self.state)
+
+    def _run(self) -> None:
         try:
             self._hot()
             self._sweep()
@@ -138,12 +159,12 @@ class _Round:
             until = self.pull.clock.now() + timedelta(seconds=error.retry_after_seconds)
             self.pull.connections.pause(self.state.connection, until)
             self.report.problem = str(error)
-        except Misconfigured as error:
+        except (Misconfigured, Tripped) as error:
             self.report.problem, self.report.remedy_needed = str(error), True
+            if isinstance(error, Tripped):
+                self._remember(tripped=str(error))
         except (Transient, Rejected) as error:
             self.report.problem = str(error)
-        self._remember(problem=self.report.problem, polled_at=self.pull.clock.now())
-        self.pull.connections.save(self.state)
 
     def _remember(self, **update: object) -> None:
         self.state = self.state.model_copy(update=update)
@@ -159,7 +180,7 @@ class _Round:
         cursor: str | None = None
         newest: datetime | None = None
         clean = True
-        for number in range(self.poll.pages_max):
+        for number in range(self.connection.poll.pages_max):
             page = self._page("hot", cursor)
             times = [issue.activity_at for issue in page.issues if issue.activity_at]
             newest = newest if number else max(times, default=None)
@@ -175,7 +196,8 @@ class _Round:
                 return
 
     def _ends_hot(self, page: Page, times: Sequence[datetime]) -> bool:
-        mark, overlap = self.state.watermark, timedelta(seconds=self.poll.overlap_seconds)
+        mark = self.state.watermark
+        overlap = timedelta(seconds=self.connection.poll.overlap_seconds)
         reached = bool(times) and mark is not None and min(times) < mark - overlap
         return reached or page.cursor is None or not page.issues
 
@@ -189,14 +211,17 @@ class _Round:
             self._remember(watermark=to)
 
     def _sweep(self) -> None:
-        if self.whole_sweep:
-            self._remember(sweep_cursor=None)
-        if self.state.sweep_cursor is None:
-            self._remember(sweep_seen=0, sweep_rounds=0, sweep_clean=True)
+        if self.whole_sweep or self.state.sweep_cursor is None:
+            number = self.state.sweep_number + 1
+            self._remember(sweep_cursor=None, sweep_rounds=0, sweep_clean=True, sweep_number=number)
         self._remember(sweep_rounds=self.state.sweep_rounds + 1)
-        for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else self.poll.pages_max):
-            if not self._has_time() or self._sweep_page():
+        pages_max = self.connection.poll.pages_max
+        for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max):
+            if not self._has_time():
+                break
+            if self._sweep_page():
                 return
+        self.pull.connections.save_swept(self.state, self.swept)
 
     def _sweep_page(self) -> bool:
         """One page further; True when the sweep ended here."""
@@ -208,10 +233,11 @@ class _Round:
             self.report.problem = f"the sweep starts again: {error}"
             return True
         clean = self._take_page(page)
+        self.swept.update(issue.remote_id for issue in page.issues)
         ended = page.cursor in (None, before) or not page.issues
         self._remember(
             sweep_cursor=None if ended else page.cursor,
-            sweep_seen=self.state.sweep_seen + len(page.issues),
+            sweep_claimed=page.claimed,
             sweep_clean=self.state.sweep_clean and clean,
         )
         if ended:
@@ -222,31 +248,75 @@ class _Round:
         self.report.swept = True
         if self.state.sweep_clean:
             self._advance(self.state.signpost)
-        self._remember(
-            sweep_ended_at=self.pull.clock.now(), sweep_count=self.state.sweep_seen, signpost=None
+        self._remember(signpost=None)
+        swept = self.swept | self.pull.connections.swept(
+            self.state.connection, self.state.sweep_number
         )
+        end = EndSweep(
+            system=self.pull.system(self.state.connection),
+            breaker=self.connection.breaker,
+            take_in=lambda remote: self._save(self._taken(remote, self._open_creates)),
+            bury=self._bury,
+            has_time=self._has_time,
+        )
+        self.state = end(self.state, swept, self._known_ids(), self.pull.clock.now())
+        if self.state.tripped:
+            raise Tripped(self.state.tripped)
+        assert self.state.completeness, "the end of a sweep states the equation"
+        self.report.completeness = self.state.completeness
+
+    def _known_ids(self) -> set[str]:
+        known = {**self.seen.digests, **self.fresh}
+        return {remote_id for remote_id, digest in known.items() if digest}
+
+    def _bury(self, remote_id: str) -> None:
+        take_in = self.pull.take_in
+        self.report.stored |= take_in.bury(self.state.connection, remote_id, self._gate)
+        self._save({remote_id: None})
+
+    def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
+        """Count what this round closes; the one that goes beyond the limit is not stored."""
+        finished = {"done", "closed"}
+        if before.status in finished or after.status not in finished or len(after.refs) < 2:  # noqa: PLR2004
+            return
+        limit = self.connection.breaker.limit(len(self.seen.digests))
+        now, allowed = self.pull.clock.now(), self.state.allowed_until
+        self.closed += 1
+        if self.closed > limit and not (allowed and allowed > now):
+            raise Tripped(
+                f"more than {limit} linked issues were closed at once: the rest waits; look at the "
+                f"vendor, then `issuebridge allow {self.state.connection}` if that is right"
+            )
 
     def _take_page(self, page: Page) -> bool:
         """True when every issue of the page is stored; fingerprints follow what is stored."""
         open_creates = cache(self._open_creates)
-        fresh: dict[str, str] = {}
+        fresh: dict[str, str | None] = {}
         clean = True
-        for remote in page.issues:
-            self.report.seen += 1
-            key = fingerprint_key(remote.remote_id)
-            if self._is_known(key, self._digest(remote)):
-                continue
-            taken = self._take(remote, open_creates)
-            if taken:
-                fresh[key] = self._digest(taken)
-            clean &= taken is not None
-        self._save_seen(fresh)
+        try:
+            for remote in page.issues:
+                self.report.seen += 1
+                if not self._is_known(remote):
+                    taken = self._taken(remote, open_creates)
+                    fresh |= taken
+                    clean &= bool(taken) or self._is_set_aside(remote.remote_id)
+        finally:
+            self._save(fresh)
         return clean
 
-    def _is_known(self, key: str, digest: str) -> bool:
-        return self.fresh[key] == digest if key in self.fresh else self.seen.holds(key, digest)
+    def _is_known(self, remote: RemoteIssue) -> bool:
+        digest = self._digest(remote)
+        if remote.remote_id in self.fresh:
+            return self.fresh[remote.remote_id] == digest
+        failing = self.state.failing.get(remote.remote_id)
+        waits = failing and failing.digest == digest and failing.due_at > self.pull.clock.now()
+        return bool(waits) or self.seen.holds(remote.remote_id, digest)
 
-    def _save_seen(self, fresh: Mapping[str, str]) -> None:
+    def _is_set_aside(self, remote_id: str) -> bool:
+        failing = self.state.failing.get(remote_id)
+        return failing is not None and failing.attempts >= SET_ASIDE_ATTEMPTS
+
+    def _save(self, fresh: Mapping[str, str | None]) -> None:
         if fresh:
             pushed = {k: v for k, v in self.seen.pushed.items() if k in fresh}
             self.pull.connections.save_seen(self.state, fresh, pushed)
@@ -258,19 +328,41 @@ class _Round:
     def _open_creates(self) -> Sequence[Effect]:
         return self.pull.ledger.open("create", self.state.connection)
 
-    def _take(
+    def _taken(
         self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
-    ) -> RemoteIssue | None:
-        """The issue as it was taken in; None if it needs another look, which holds up no other."""
+    ) -> dict[str, str | None]:
+        """The fingerprint of what was taken in; empty if it needs another look."""
         try:
-            taken = self.pull.take_in(self.state.connection, remote, open_creates)
-        except (LostRace, Rejected) as error:
+            taken = self.pull.take_in(self.state.connection, remote, open_creates, self._gate)
+        except LostRace as error:
             self.report.failed[remote.display_id] = str(error)
-            return None
+            return {}
+        except Rejected as error:
+            self._set_aside(remote, str(error))
+            return {}
         if taken.kind == "deferred":
             self.report.deferred.append(remote.display_id)
-            return None
+            return {}
         named = {"stored": self.report.stored, "twin": self.report.twins}.get(taken.kind)
         if named is not None:
             named[remote.display_id] = taken.issue_id
-        return taken.remote
+        if remote.remote_id in self.state.failing:
+            rest = {k: v for k, v in self.state.failing.items() if k != remote.remote_id}
+            self._remember(failing=rest)
+        return {remote.remote_id: self._digest(taken.remote)}
+
+    def _set_aside(self, remote: RemoteIssue, reason: str) -> None:
+        """Tried again with growing pauses, and at once when it changes."""
+        self.report.failed[remote.display_id] = reason
+        before = self.state.failing.get(remote.remote_id)
+        attempts = before.attempts + 1 if before else 1
+        pause = min(RETRY_SECONDS * 2**attempts, RETRY_SECONDS_MAX)
+        failing = Failing(
+            name=remote.display_id,
+            reason=reason,
+            digest=self._digest(remote),
+            attempts=attempts,
+            due_at=self.pull.clock.now() + timedelta(seconds=pause),
+        )
+        if before or len(self.state.failing) < FAILING_MAX:
+            self._remember(failing={**self.state.failing, remote.remote_id: failing})

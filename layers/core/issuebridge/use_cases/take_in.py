@@ -9,6 +9,7 @@ from issuebridge.domain.converge import (
     Landscape,
     Observed,
     born,
+    bury,
     link,
     newly_pending,
     observe,
@@ -21,6 +22,9 @@ from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 
 RACES_MAX = 5
 CLOCKS_APART_SECONDS = 600
+
+Gate = Callable[[CanonicalIssue, CanonicalIssue], None]
+"""Asked before a change of a known issue is stored; raises to stop the round."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,11 @@ class TakeIn:
     clock: Clock
 
     def __call__(
-        self, connection: str, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
+        self,
+        connection: str,
+        remote: RemoteIssue,
+        open_creates: Callable[[], Sequence[Effect]],
+        gate: Gate,
     ) -> Taken:
         """`open_creates`: the counterparts being created at this connection right now.
 
@@ -50,13 +58,32 @@ class TakeIn:
             issue_id = self.store.find(connection, remote.remote_id)
             try:
                 if issue_id:
-                    return self._known(connection, remote, issue_id)
+                    return self._known(connection, remote, issue_id, gate)
                 return self._unknown(connection, remote, open_creates)
             except LostRace:
                 continue
         raise LostRace(f"{connection} {remote.display_id}: gave up after {RACES_MAX} races")
 
-    def _known(self, connection: str, remote: RemoteIssue, issue_id: str) -> Taken:
+    def bury(self, connection: str, remote_id: str, gate: Gate) -> dict[str, str]:
+        """This copy was deleted at its vendor: its name there and the issue it belonged to."""
+        for _ in range(RACES_MAX):
+            issue = self.store.load(self.store.find(connection, remote_id) or "")
+            if issue is None or connection not in issue.refs:
+                return {}
+            observed = bury(issue, self.landscape, connection, self.clock.now())
+            gate(issue, observed.issue)
+            try:
+                self._commit(issue, observed)
+            except LostRace:
+                continue
+            return {issue.refs[connection].display_id: issue.issue_id}
+        raise LostRace(f"{connection} {remote_id}: gave up after {RACES_MAX} races")
+
+    def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
+        wake = newly_pending(before, observed.issue)
+        self.store.commit(observed.issue, observed.history, wake=wake)
+
+    def _known(self, connection: str, remote: RemoteIssue, issue_id: str, gate: Gate) -> Taken:
         """A row of a list may be older than our own last write, so an edit of a linked issue is
         believed only when a read that began after the item was loaded shows it."""
         issue = self.store.load(issue_id)
@@ -66,8 +93,8 @@ class TakeIn:
         observed = self._observe(issue, remote, connection)
         if observed.issue == issue:
             return Taken("unchanged", remote)
-        wake = newly_pending(issue, observed.issue)
-        self.store.commit(observed.issue, observed.history, wake=wake)
+        gate(issue, observed.issue)
+        self._commit(issue, observed)
         return Taken("stored", remote, issue.issue_id)
 
     def _unknown(

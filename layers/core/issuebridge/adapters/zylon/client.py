@@ -76,13 +76,14 @@ class ZylonIssues:
             walk = Walk.model_validate_json(cursor) if cursor else None
         except ValueError as error:
             raise StaleCursor(f"{self._http.name}: no cursor of ours") from error
-        rows, following = self._page(LANES[lane], walk)
-        return Page(_readable(rows), following.model_dump_json() if following else None)
+        rows, following, claimed = self._page(LANES[lane], walk)
+        after = following.model_dump_json() if following else None
+        return Page(_readable(rows), after, claimed)
 
     def _page(
         self, states: Sequence[str], walk: Walk | None, more: Mapping[str, str] | None = None
-    ) -> tuple[list[dict[str, Any]], Walk | None]:
-        """Read one page, and where the next begins: None at the end.
+    ) -> tuple[list[dict[str, Any]], Walk | None, int | None]:
+        """Read one page, where the next begins (None at the end), and the vendor's total.
 
         The same page again was served twice, or is the last one of a list that says otherwise:
         asking once more tells which.
@@ -97,7 +98,9 @@ class ZylonIssues:
                     listing = self._ask(states, walk, more)
             except Rejected as error:
                 raise StaleCursor(str(error)) from error
-        return rows_of(listing["data"]), walk.following(listing)
+        total = listing.get("total_count")
+        claimed = total if isinstance(total, int) else None
+        return rows_of(listing["data"]), walk.following(listing), claimed
 
     def _first(self, states: Sequence[str], more: Mapping[str, str]) -> tuple[Listing, Walk]:
         """Begin a walk, in the way this server accepts.
@@ -132,7 +135,7 @@ class ZylonIssues:
     ) -> Iterator[list[dict[str, Any]]]:
         walk: Walk | None = None
         for _ in range(PAGES_MAX):
-            rows, walk = self._page(states, walk, more)
+            rows, walk, _ = self._page(states, walk, more)
             yield rows
             if walk is None:
                 return

@@ -1,0 +1,98 @@
+"""The end of a sweep: whether the equation closes, and what became of issues it did not show.
+
+A list that leaves an issue out proves nothing: paging drifts, keys change, servers answer half.
+So each missing issue is read by itself. One that answers was only hidden, and is taken in. One
+that is gone in two sweeps, while another known issue still answers, was deleted.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from issuebridge.domain.config import Breaker
+from issuebridge.domain.errors import Gone
+from issuebridge.domain.issue import RemoteIssue
+from issuebridge.domain.round_state import Completeness, ConnectionState
+from issuebridge.ports import IssueSystem
+
+NAMED_MAX = 50
+MISSING_READ_MAX = 100
+
+
+@dataclass(frozen=True)
+class EndSweep:
+    """`take_in` stores an issue that was only hidden; `bury` makes a tombstone of a deleted one."""
+
+    system: IssueSystem
+    breaker: Breaker
+    take_in: Callable[[RemoteIssue], None]
+    bury: Callable[[str], None]
+    has_time: Callable[[], bool]
+
+    def __call__(
+        self, state: ConnectionState, swept: set[str], known: set[str], now: datetime
+    ) -> ConnectionState:
+        """The state with the equation, what is missing since when, and a tripped breaker if so."""
+        missing = sorted(known - swept)
+        state = state.model_copy(update={"completeness": _equation(state, swept, known, now)})
+        limit = self.breaker.limit(len(known))
+        allowed = state.allowed_until is not None and state.allowed_until > now
+        if len(missing) > limit and not allowed:
+            reason = (
+                f"{len(missing)} of {len(known)} issues are missing from the list, more than "
+                f"{limit}: nothing was closed; look at the vendor, then `issuebridge allow "
+                f"{state.connection}` if they are really gone"
+            )
+            return state.model_copy(update={"tripped": reason})
+        return state.model_copy(update={"missing": self._look(state, missing, swept)})
+
+    def _look(
+        self, state: ConnectionState, missing: Sequence[str], swept: set[str]
+    ) -> dict[str, int]:
+        still: dict[str, int] = {}
+        for remote_id in missing[:MISSING_READ_MAX]:
+            first = state.missing.get(remote_id)
+            if not self.has_time():
+                still |= {remote_id: first} if first else {}
+            elif not self._is_gone(remote_id):
+                continue
+            elif first is None or first == state.sweep_number or not self._still_answers(swept):
+                still[remote_id] = first or state.sweep_number
+            else:
+                self.bury(remote_id)
+        return still
+
+    def _is_gone(self, remote_id: str) -> bool:
+        try:
+            remote = self.system.get(remote_id)
+        except Gone:
+            return True
+        self.take_in(remote)
+        return False
+
+    def _still_answers(self, swept: set[str]) -> bool:
+        """A changed key or tenant makes everything 404: then nothing was deleted."""
+        for control in sorted(swept)[:1]:
+            try:
+                self.system.get(control)
+            except Gone:
+                return False
+            return True
+        return False
+
+
+def _equation(
+    state: ConnectionState, swept: set[str], known: set[str], now: datetime
+) -> Completeness:
+    missing, unstored = sorted(known - swept), sorted(swept - known - state.failing.keys())
+    return Completeness(
+        at=now,
+        rounds=state.sweep_rounds,
+        claimed=state.sweep_claimed,
+        seen=len(swept),
+        stored=len(known & swept),
+        set_aside=len(state.failing.keys() & swept),
+        missing=tuple(missing[:NAMED_MAX]),
+        missing_count=len(missing),
+        unstored=tuple(unstored[:NAMED_MAX]),
+    )
