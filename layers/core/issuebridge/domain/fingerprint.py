@@ -8,6 +8,9 @@ from issuebridge.domain.issue import RemoteIssue
 DIGEST_HEX = 12
 """48 bits: a change goes unseen once in 10^14."""
 
+NO_DIGEST = "0" * DIGEST_HEX
+"""Of a known issue that must be looked at again."""
+
 
 def fingerprint(remote: RemoteIssue, salt: str) -> str:
     """Covers every value we keep, and none of the vendor's times: those move without a change.

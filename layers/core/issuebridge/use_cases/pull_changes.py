@@ -22,7 +22,7 @@ from issuebridge.domain.errors import (
     Transient,
     Tripped,
 )
-from issuebridge.domain.fingerprint import fingerprint
+from issuebridge.domain.fingerprint import NO_DIGEST, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.round_state import FAILING_MAX, Completeness, ConnectionState, Failing
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
@@ -293,6 +293,7 @@ class _Round:
         open_creates = cache(self._open_creates)
         fresh: dict[str, str | None] = {}
         clean = True
+        self._forget(page)
         try:
             for remote in page.issues:
                 self.report.seen += 1
@@ -303,6 +304,19 @@ class _Round:
         finally:
             self._save(fresh)
         return clean
+
+    def _forget(self, page: Page) -> None:
+        """Before a change is stored, the old fingerprint goes: it would hold again if we stopped
+        half way and a person then put the old values back."""
+        known = self.seen.digests
+        outdated = [
+            remote.remote_id
+            for remote in page.issues
+            if known.get(remote.remote_id, NO_DIGEST) != NO_DIGEST and not self._is_known(remote)
+        ]
+        if outdated:
+            forgotten = dict.fromkeys(outdated, NO_DIGEST)
+            self.pull.connections.save_seen(self.state, forgotten, {})
 
     def _is_known(self, remote: RemoteIssue) -> bool:
         digest = self._digest(remote)
