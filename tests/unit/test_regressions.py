@@ -2,6 +2,7 @@
 
 import pytest
 from issuebridge.domain.errors import Transient
+from issuebridge.domain.prompt import PromptRequest
 
 from tests.world import World
 
@@ -9,6 +10,11 @@ from tests.world import World
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def request(key: str) -> PromptRequest:
+    body = {"issue": "T-1001", "intent": "fix", "text": "?", "requested_by": "ada"}
+    return PromptRequest.model_validate({"version": 1, "idempotency_key": key, **body})
 
 
 def test_an_edit_taken_back_is_seen_though_the_first_one_was_stored_without_its_fingerprint(world):
@@ -29,3 +35,29 @@ def test_an_edit_taken_back_is_seen_though_the_first_one_was_stored_without_its_
     world.clock.advance(200)
     world.poll("bland")
     assert world.issue_of("bland", born.remote_id).status == "todo"
+
+
+def test_two_workers_with_two_prompts_of_one_issue_start_one_run(world):
+    """Both find Norm free before either says that it sends."""
+    world.systems["bland"].add()
+    world.rounds(1)
+    look = world.agent.latest_session
+
+    def meanwhile(remote_id):
+        world.agent.latest_session = look
+        world.submit(request("k2"))
+        return look(remote_id)
+
+    world.agent.latest_session = meanwhile
+    world.submit(request("k1"))
+    assert len(world.agent.runs) == 1
+
+
+def test_a_second_prompt_waits_until_the_first_run_can_show(world):
+    """After Norm has taken a prompt, its issue may say for a while that nothing is under way."""
+    world.systems["bland"].add()
+    world.rounds(1)
+    world.submit(request("k1"))
+    assert world.submit(request("k2")).kind == "waiting"
+    world.rounds(3)
+    assert len(world.agent.runs) == 2

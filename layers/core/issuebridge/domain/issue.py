@@ -109,7 +109,10 @@ class AgentRun(Frozen):
 
 
 class CanonicalIssue(Frozen):
-    """Our neutral record of one real-world issue: one item in the table."""
+    """Our neutral record of one real-world issue: one item in the table.
+
+    `prompting` is the ledger key of the prompt whose turn it is.
+    """
 
     issue_id: str
     origin: str
@@ -126,6 +129,7 @@ class CanonicalIssue(Frozen):
     pending: dict[str, Pending] = {}
     parked: dict[str, str] = {}
     runs: tuple[AgentRun, ...] = ()
+    prompting: str | None = None
     version: int = 0
 
     def value(self, name: Field) -> str | None:

@@ -28,6 +28,8 @@ from issuebridge.ports import ActivityEntry, Agent, Clock, IssueStore, Ledger, S
 
 LEASE_SECONDS = 150
 BUSY_SECONDS = 20
+SHOWS_SECONDS = 60
+"""So long may an accepted prompt take until its issue shows that Norm works on it."""
 RESENDS_MAX = 1
 CLOCKS_APART_SECONDS = 60
 RACES_MAX = 5
@@ -137,8 +139,10 @@ class SubmitPrompt:
 
     def _ready(self, effect: Effect, agent: Agent, remote_id: str) -> Effect | Prompted:
         """The effect with a session of its own; or Norm is busy, and it waits its turn."""
+        if not self._has_turn(effect):
+            return self._wait(effect, "another prompt of this issue goes first", BUSY_SECONDS)
         latest, is_processing = agent.latest_session(remote_id)
-        if is_processing or self._others_in_flight(effect):
+        if is_processing or self._has_just_begun(effect):
             return self._wait(effect, "Norm works on this issue", BUSY_SECONDS)
         if effect.session_id:
             return effect
@@ -159,13 +163,25 @@ class SubmitPrompt:
             return latest
         return agent.create_session(remote_id)
 
-    def _others_in_flight(self, effect: Effect) -> bool:
-        return any(
-            other.issue_id == effect.issue_id
-            and other.key != effect.key
-            and other.state in ("sending", "unknown")
-            for other in self.ledger.open("prompt", effect.connection)
-        )
+    def _has_turn(self, effect: Effect) -> bool:
+        """One prompt at a time for an issue. Whose turn it is stands on the issue itself, whose
+        version lets only one worker take it."""
+        issue = self._issue(effect)
+        if issue.prompting == effect.key:
+            return True
+        holder = self.ledger.get(issue.prompting) if issue.prompting else None
+        if holder and holder.is_open:
+            return False
+        try:
+            self.store.commit(issue.model_copy(update={"prompting": effect.key}))
+        except LostRace:
+            return False
+        return True
+
+    def _has_just_begun(self, effect: Effect) -> bool:
+        """A run need not show as such at once."""
+        begun = self.clock.now() - timedelta(seconds=SHOWS_SECONDS)
+        return any(run.submitted_at > begun for run in self._issue(effect).runs)
 
     def _wait(self, effect: Effect, reason: str, seconds: float) -> Prompted:
         due = self.clock.now() + timedelta(seconds=seconds)
@@ -230,8 +246,7 @@ class SubmitPrompt:
         if run is None:
             return self._told(self.ledger.put(effect), "parked")
         for _ in range(RACES_MAX):
-            issue = self.store.load(effect.issue_id)
-            assert issue is not None, "a prompt is planned for a stored issue"
+            issue = self._issue(effect)
             recorded = issue.model_copy(update={"runs": (*issue.runs, run)})
             try:
                 self.store.commit(recorded, done=effect)
@@ -247,6 +262,9 @@ class SubmitPrompt:
         return now is not None and now.version == effect.version
 
     def _remote_id(self, effect: Effect) -> str:
+        return self._issue(effect).refs[effect.connection].remote_id
+
+    def _issue(self, effect: Effect) -> CanonicalIssue:
         issue = self.store.load(effect.issue_id)
         assert issue is not None, "a prompt is planned for a stored issue"
-        return issue.refs[effect.connection].remote_id
+        return issue
