@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected
+from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected, StaleCursor
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Seen, Session, Submitted
@@ -220,6 +220,8 @@ class FakeIssueSystem:
 
     def page(self, lane: Lane, cursor: str | None) -> Page:
         self._ask("page", (lane, cursor))
+        if cursor and not cursor.isdigit():
+            raise StaleCursor(cursor)
         newest_first = lane == "hot" and self.has_activity
         rows = sorted(
             self.issues.values(),
@@ -248,6 +250,8 @@ class FakeIssueSystem:
         return [i for i in self.issues.values() if draft.reference in i.description]
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        if not changes:
+            return self.get(seen.remote_id)
         self._ask("update", (seen.remote_id, dict(changes)))
         kept = {k: v for k, v in changes.items() if k not in self.ignores}
         if "refused" in kept.values():

@@ -59,9 +59,6 @@ def newer(stored: CanonicalIssue, **more: object) -> CanonicalIssue:
     return stored.model_copy(update=more)
 
 
-# issues
-
-
 def test_an_issue_is_read_back_as_it_was_stored_with_the_next_version(stores):
     texts = "\n".join(seeds.nasty_texts())
     edits = {"status": Edit(by="voice", at=DAWN)}
@@ -186,9 +183,6 @@ def test_an_issue_in_step_is_due_no_more(stores):
     assert list(stores.issues.due(DAWN)) == []
 
 
-# the ledger
-
-
 def test_a_ledger_row_is_read_back_as_it_was_put_with_the_next_version(stores):
     draft = Draft(
         reference="ib1", title="T", description="D", category="C", triggered_at=DAWN
@@ -228,9 +222,6 @@ def test_a_budget_is_spent_up_to_its_limit_each_day_and_by_itself(stores):
     assert stores.ledger.spend("a>b", "2026-11-22", 3), "a raised limit leaves one more"
 
 
-# connections
-
-
 def test_a_lease_is_held_by_one_until_it_is_saved_back(stores):
     held = stores.connections.acquire("voice", DAWN, 60)
     with pytest.raises(LostRace):
@@ -259,11 +250,12 @@ def test_whoever_outlived_his_lease_can_store_nothing_any_more(stores):
     )
 
 
-def test_fingerprints_are_added_and_replaced_and_the_others_stay(stores):
+def test_fingerprints_are_added_replaced_and_dropped_and_the_others_stay(stores):
     held = stores.connections.acquire("voice", DAWN, 60)
     many = {KEY: "a" * 12} | {f"{n:012x}": f"{n:012x}" for n in range(500)}
     stores.connections.save_seen(held, many, {})
-    stores.connections.save_seen(held, {KEY: "f" * 12}, {})
+    stores.connections.save_seen(held, {KEY: "f" * 12, "000000000007": None}, {})
+    del many["000000000007"]
     seen = stores.connections.seen("voice")
     assert seen.digests == {**many, KEY: "f" * 12}
     assert seen.holds(KEY, "f" * 12)
@@ -282,6 +274,18 @@ def test_a_push_voids_a_fingerprint_until_a_look_that_knew_of_it(stores):
     assert not stores.connections.seen("voice").holds(key, "a" * 12), "pushed again meanwhile"
     stores.connections.save_seen(held, {key: "b" * 12}, stores.connections.seen("voice").pushed)
     assert stores.connections.seen("voice").holds(key, "b" * 12)
+
+
+def test_what_the_rounds_of_one_sweep_saw_is_remembered_together(stores):
+    for number, rounds in ((1, (["a", "b"], ["c"])), (2, (["d"],))):
+        for remote_ids in rounds:
+            held = stores.connections.acquire("voice", DAWN, 60)
+            held = held.model_copy(update={"sweep_number": number})
+            stores.connections.save_swept(held, remote_ids)
+            stores.connections.save(held)
+    swept = [stores.connections.swept("voice", number) for number in (1, 2, 3)]
+    assert swept == [{"a", "b", "c"}, {"d"}, set()]
+    assert stores.connections.swept("other", 1) == set()
 
 
 def test_a_pause_is_known_until_another_takes_its_place(stores):
