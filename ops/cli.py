@@ -10,9 +10,12 @@ from pathlib import Path
 
 import boto3
 import yaml
+from issuebridge.domain import prover
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.use_cases import by_hand
+from issuebridge.wiring import Wiring, landscape
 from rich.console import Console
 
 from ops import local, show
@@ -60,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     now.add_argument("--wait-seconds", type=float, default=300)
     links = add("links", _links, "the linked issues with their fields on each side")
     links.add_argument("--json", action="store_true")
+    status = add("status", _status, "each connection: what it saw, what is missing, what waits")
+    status.add_argument("--json", action="store_true")
+    allow = add("allow", _allow, "let a connection that the breaker stopped go on, for an hour")
+    allow.add_argument("connection")
+    freed = add("release", _release, "try an issue again at once: refused, held, parked or waiting")
+    freed.add_argument("issue", help="our id, or the id or short code at a connection")
+    freed.add_argument("--take", choices=("ours", "theirs"), default="ours", help="held conflicts")
     explain = add("explain", _explain, "why an issue is as it is: sides, history, what waits")
     explain.add_argument("issue", help="our id, or the id or short code at a connection")
     return parser
@@ -89,13 +99,21 @@ def _check(options: argparse.Namespace) -> int:
     console.print(
         f"{options.file}: {len(config.connections)} connections, {len(config.routes)} routes: fine"
     )
+    _tell_findings(config)
     return 0
+
+
+def _tell_findings(config: Config) -> None:
+    """What the maps lose on the way, which is no mistake but should surprise nobody."""
+    for finding in prover.findings(landscape(config)):
+        console.print(f"  {finding}", markup=False)
 
 
 def _push(options: argparse.Namespace) -> int:
     config, stack = read_config(options.file), _stack(options)
     for line in _differences(stack.running_config(), stack.push_config(config)):
         console.print(line, markup=False)
+    _tell_findings(config)
     return 0
 
 
@@ -148,12 +166,49 @@ def _links(options: argparse.Namespace) -> int:
     return 0
 
 
+def _status(options: argparse.Namespace) -> int:
+    stack = _stack(options)
+    rows = show.status_rows(stack.wiring(), stack.outputs["PollSchedule"])
+    if options.json:
+        sys.stdout.write(json.dumps(rows, default=str, indent=2) + "\n")
+    else:
+        show.print_status(console, rows)
+    return 0
+
+
+def _allow(options: argparse.Namespace) -> int:
+    wiring = _stack(options).wiring()
+    if options.connection not in wiring.config.connections:
+        raise StackError(f"no connection is called {options.connection}")
+    by_hand.allow(wiring.connections, options.connection, wiring.clock.now())
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    wiring = _stack(options).wiring()
+    issue_id = _found(wiring, options.issue).issue_id
+    by_hand.release(
+        wiring.store,
+        wiring.ledger,
+        wiring.landscape,
+        issue_id,
+        take=options.take,
+        now=wiring.clock.now(),
+    )
+    return 0
+
+
+def _found(wiring: Wiring, name: str) -> CanonicalIssue:
+    found = [wiring.store.find(connection, name) for connection in wiring.config.connections]
+    issue = wiring.store.load(next(filter(None, found), name))
+    if issue is None:
+        raise StackError(f"no issue is known as {name} at any connection")
+    return issue
+
+
 def _explain(options: argparse.Namespace) -> int:
     wiring = _stack(options).wiring()
-    found = [wiring.store.find(name, options.issue) for name in wiring.config.connections]
-    issue: CanonicalIssue | None = wiring.store.load(next(filter(None, found), options.issue))
-    if issue is None:
-        raise StackError(f"no issue is known as {options.issue} at any connection")
+    issue = _found(wiring, options.issue)
     document = issue.model_dump(mode="json", exclude_defaults=True)
     history = [
         e.model_dump(mode="json", exclude_none=True) for e in wiring.store.history(issue.issue_id)

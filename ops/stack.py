@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.settings import Settings
-from issuebridge.wiring import Wiring, config_store, landscape
+from issuebridge.wiring import Wiring, config_store, proven
 
 POLLERS = {"bland": "PollBland", "antimetal": "PollAntimetal", "zylon": "PollZylon"}
 _PATIENT = ClientConfig(read_timeout=180, retries={"max_attempts": 0})
@@ -77,7 +77,7 @@ class Stack:
 
     def push_config(self, config: Config) -> Config:
         """Store it, with `since: now` fixed; from then on the functions work by it."""
-        landscape(config)
+        proven(config)
         fixed = switched_on(config, self.running_config(), datetime.now(UTC))
         config_store(self.session, self.table_name).save(fixed)
         return fixed
@@ -92,7 +92,7 @@ def read_config(path: Path) -> Config:
     except yaml.YAMLError as error:
         raise Misconfigured(f"{path}: not YAML: {error}") from error
     config = parse_config(document, str(path))
-    landscape(config)
+    proven(config)
     return config
 
 

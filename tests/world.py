@@ -25,10 +25,12 @@ from tests.fakes import (
     FakeLedger,
 )
 
-_SAME = {word: (word,) for word in (*STATUSES, *SEVERITIES)}
 TRAITS = {
     "bland": Traits(
-        lenses={"status": Lens({w: (w,) for w in STATUSES}), "severity": Lens(_SAME)},
+        lenses={
+            "status": Lens({w: (w,) for w in STATUSES}),
+            "severity": Lens({w: (w,) for w in SEVERITIES}),
+        },
         capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
         description_units_max=10_000,
         description_writable=True,

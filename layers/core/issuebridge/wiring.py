@@ -28,6 +28,7 @@ from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.converge import Landscape
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.policy import Traits, resolve
+from issuebridge.domain.prover import prove
 from issuebridge.ports import Agent, Clock, IssueSystem
 from issuebridge.settings import Settings, read_settings
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
@@ -58,6 +59,13 @@ def landscape(config: Config) -> Landscape:
         for name, connection in config.connections.items()
     }
     return Landscape(policies, tuple(config.routes))
+
+
+def proven(config: Config) -> Landscape:
+    """The same, after the prover has let every word of every map come to rest."""
+    found = landscape(config)
+    prove(found)
+    return found
 
 
 @dataclass(frozen=True)

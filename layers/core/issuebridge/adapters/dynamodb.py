@@ -296,7 +296,7 @@ class DynamoDBConfigStore:
         item = self.table.get(("CONFIG", "CONFIG"))
         if item is None:
             raise Misconfigured(
-                "no configuration is stored yet: push one with `issuebridge config push FILE`"
+                "no configuration is stored yet: push one with `issuebridge push FILE`"
             )
         return parse_config(json.loads(item["doc"]["S"]), "stored configuration")
 

@@ -147,7 +147,7 @@ class Route(Model):
         if self.since == "now":
             raise Misconfigured(
                 f"routes: {self.source} -> {self.target}: `since: now` is fixed when the file is "
-                "pushed; push it with `issuebridge config push`"
+                "pushed; push it with `issuebridge push`"
             )
         return self.since
 

@@ -58,8 +58,8 @@ def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
         update = {"baselines": {**ref.baselines, **bases}, "notes": notes}
         refs = {**freed.refs, connection: ref.model_copy(update=update)}
         edits = {name: Edit(by=connection, at=now) for name in held}
-        values = {name: note.value for name, note in held.items()}
-        theirs: dict[str, object] = {**values, "edits": {**freed.edits, **edits}}
+        theirs: dict[str, object] = {name: note.value for name, note in held.items()}
+        theirs["edits"] = {**freed.edits, **edits}
         taken = theirs if take == "theirs" else {}
         freed = freed.model_copy(update={"refs": refs, **taken})
     return freed

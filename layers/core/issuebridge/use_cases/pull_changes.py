@@ -76,6 +76,15 @@ class PullReport:
         counts = {"seen": self.seen, "stored_count": len(self.stored), "swept": self.swept}
         return {"connection": self.connection, **counts, **told}
 
+    def metrics(self) -> dict[str, int]:
+        """What an alarm watches: a person must act, the equation is open, issues are set aside."""
+        gap = self.completeness is not None and not self.completeness.closes
+        return {
+            "RemedyNeeded": self.remedy_needed,
+            "CompletenessGap": gap,
+            "SetAside": len(self.failed),
+        }
+
 
 @dataclass(frozen=True)
 class PullChanges:
