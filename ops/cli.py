@@ -10,14 +10,14 @@ from pathlib import Path
 
 import boto3
 import yaml
+from rich.console import Console
+
 from issuebridge.domain import prover
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.use_cases import by_hand
 from issuebridge.wiring import Wiring, landscape
-from rich.console import Console
-
 from ops import local, show
 from ops.round import Round
 from ops.stack import Stack, StackError, read_config

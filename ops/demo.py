@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from issuebridge.domain.config import Config
-from issuebridge.domain.prompt import PromptRequest
 from rich.console import Console
 from rich.rule import Rule
 
+from issuebridge.domain.config import Config
+from issuebridge.domain.prompt import PromptRequest
 from ops import local, show
 from ops.local_stack import ROOT
 from ops.round import Round, RoundReport

@@ -8,9 +8,9 @@ from pathlib import Path
 import boto3
 import botocore.session
 import yaml
+
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import Misconfigured
-
 from ops.local_stack import LOGS, LocalStack, LocalStackError
 from ops.stack import Stack, put_secrets
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from issuebridge.domain.issue import CanonicalIssue
-
 from ops.stack import POLLERS, Stack, StackError
 
 LOOK_SECONDS = 0.5

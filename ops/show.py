@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
 from issuebridge.domain.converge import wanted
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import carries
 from issuebridge.domain.words import FIELDS, Field
 from issuebridge.wiring import Wiring
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from ops.round import RoundReport
 
 LINES_MAX = 40

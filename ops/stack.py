@@ -10,6 +10,7 @@ import boto3
 import yaml
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
+
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.settings import Settings

@@ -15,7 +15,6 @@ from issuebridge.use_cases.pull_changes import PullChanges, PullReport
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
-
 from tests.fakes import (
     FakeAgent,
     FakeClock,

@@ -9,6 +9,7 @@ import boto3
 import pytest
 import yaml
 from botocore.config import Config
+
 from issuebridge.adapters.dynamodb import (
     DynamoDBConfigStore,
     DynamoDBConnectionStore,
@@ -16,7 +17,6 @@ from issuebridge.adapters.dynamodb import (
     DynamoDBLedger,
 )
 from issuebridge.adapters.table import Table
-
 from ops.local_stack import LocalStack
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"

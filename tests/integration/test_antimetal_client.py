@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from issuebridge.adapters.antimetal.client import AntimetalIssues, open_http, open_system
 from issuebridge.adapters.http import Reply, Timing
 from issuebridge.domain.config import Connection
@@ -17,7 +18,6 @@ from issuebridge.domain.errors import (
     SyncError,
 )
 from issuebridge.domain.issue import Draft
-
 from tests.simulators import AntimetalSimulator
 
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"

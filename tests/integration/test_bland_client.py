@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from issuebridge.adapters.bland.client import (
     BlandAgent,
     BlandIssues,
@@ -25,7 +26,6 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.issue import Draft
 from issuebridge.domain.text import without_mention
-
 from tests.simulators import BlandSimulator
 
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"

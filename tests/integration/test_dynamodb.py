@@ -13,9 +13,9 @@ import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
+
 from issuebridge.domain.config import parse_config
 from issuebridge.domain.errors import LostRace, Misconfigured, Transient
-
 from tests.fakes import DAWN
 from tests.integration.conftest import DynamoDB
 from tests.integration.test_store_contract import at_voice, effect, entry, issue

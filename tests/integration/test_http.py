@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 import urllib3
+
 from issuebridge.adapters.http import (
     BODY_BYTES_MAX,
     Http,

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
+
 from issuebridge.domain.config import Anchor, Connection
 from issuebridge.domain.errors import Ambiguous, Gone, StaleCursor
 from issuebridge.domain.fingerprint import fingerprint
 from issuebridge.domain.issue import Draft
 from issuebridge.ports import IssueSystem, Lane
 from issuebridge.wiring import SYSTEMS
-
 from tests.fakes import FakeClock, FakeIssueSystem
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator, seeds
 

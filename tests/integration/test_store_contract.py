@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import (
@@ -15,7 +16,6 @@ from issuebridge.domain.issue import (
     Pending,
 )
 from issuebridge.domain.round_state import ConnectionState
-
 from tests.fakes import DAWN, FakeConnectionStore, FakeIssueStore, FakeLedger
 from tests.simulators import seeds
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from issuebridge.adapters.http import Reply, Timing
 from issuebridge.adapters.zylon.client import ZylonIssues, open_http, open_system
 from issuebridge.domain.config import Anchor, Connection
@@ -18,7 +19,6 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import Draft
-
 from tests.simulators import ZylonSimulator
 
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"

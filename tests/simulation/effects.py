@@ -14,7 +14,6 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.ports import Page
-
 from tests.fakes import FakeClock
 from tests.simulation.steps import Fault, Step
 
@@ -63,8 +62,14 @@ class Worker:
 
     job: str
     deadline: datetime
-    faults: dict[int, Fault]
-    reached: int = 0
+    faults: dict[tuple[str, int], Fault]
+    reached: Counter[str] = field(default_factory=Counter)
+
+    def reach(self, call: str) -> Fault | None:
+        """The fault of this boundary, if any; both its own count and the call's go up."""
+        found = [self.faults.get((on, self.reached[on])) for on in ("", call)]
+        self.reached.update(["", call])
+        return next((fault for fault in found if fault), None)
 
 
 @dataclass
@@ -80,7 +85,7 @@ class Effects:
     def run(self, job: str, faults: tuple[Fault, ...], work: Callable[[], None]) -> Worker:
         """A worker from its start to its end, whatever end that is."""
         deadline = self.clock.now() + timedelta(seconds=WORKER_SECONDS)
-        worker = Worker(job, deadline, {fault.at: fault for fault in faults})
+        worker = Worker(job, deadline, {(f.on, f.at): f for f in faults})
         self.workers.append(worker)
         try:
             work()
@@ -107,8 +112,7 @@ class Effects:
         if not self.workers:
             return None
         worker = self.workers[-1]
-        fault = worker.faults.get(worker.reached)
-        worker.reached += 1
+        fault = worker.reach(call)
         if fault:
             self._strike(fault, place, call, moment)
         if self.clock.now() > worker.deadline:

@@ -74,7 +74,8 @@ class Bell:
 
 @dataclass(frozen=True)
 class Fault:
-    """Strikes at one boundary of a worker's effects: 2k is before its effect k, 2k+1 after it.
+    """Strikes at one boundary of a worker's effects: 2k is before its effect k, 2k+1 after it. With
+    `on`, only effects of that name count.
 
     `crash`: the worker is never heard of again. `fail`: the call fails, `amount` chooses how.
     `pause`: the worker sleeps for `amount` seconds. `garbage`: a page comes out wrong.
@@ -85,6 +86,7 @@ class Fault:
     kind: str
     amount: int = 0
     step: "Step | None" = None
+    on: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+
 from issuebridge.adapters.antimetal.mapping import (
     TRAITS,
     bears_fingerprint,

@@ -3,9 +3,9 @@
 import dataclasses
 
 import pytest
+
 from issuebridge.domain.errors import AccessRefused, Gone, Rejected, Transient
 from issuebridge.ports import Page
-
 from tests.world import World, connection, document
 
 

@@ -5,6 +5,7 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from issuebridge.domain.config import parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.managed_line import (
@@ -18,7 +19,6 @@ from issuebridge.domain.merge import Copy, Merged, merge_field
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.text import cut, utf16_units, without_mention
 from issuebridge.domain.words import SEVERITIES, STATUSES
-
 from tests.fakes import DAWN
 from tests.world import TRAITS, connection, document
 

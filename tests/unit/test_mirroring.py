@@ -1,8 +1,8 @@
 """The main job on fakes: counterparts, edits on every side, echoes, conflicts, odd words."""
 
 import pytest
-from issuebridge.domain.errors import Ambiguous, Rejected, Transient
 
+from issuebridge.domain.errors import Ambiguous, Rejected, Transient
 from tests.world import World, connection, document
 
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+
 from issuebridge.domain.errors import Ambiguous, Gone, Rejected, Transient
 from issuebridge.domain.prompt import PromptRequest, parse_request
-
 from tests.world import World
 
 

@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from issuebridge.domain import prover
 from issuebridge.domain.converge import Landscape
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.words import STATUSES
-
 from tests.world import World, connection, document
 
 

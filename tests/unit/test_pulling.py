@@ -1,6 +1,7 @@
 """Rounds over one connection: lanes, sweep, watermark, leases, failures."""
 
 import pytest
+
 from issuebridge.domain.errors import (
     AccessRefused,
     Gone,
@@ -9,7 +10,6 @@ from issuebridge.domain.errors import (
     StaleCursor,
     Transient,
 )
-
 from tests.world import World, connection, document
 
 

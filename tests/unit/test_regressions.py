@@ -1,9 +1,9 @@
 """Bugs the simulation found, each in its smallest form."""
 
 import pytest
+
 from issuebridge.domain.errors import Transient
 from issuebridge.domain.prompt import PromptRequest
-
 from tests.world import World
 
 
@@ -61,3 +61,17 @@ def test_a_second_prompt_waits_until_the_first_run_can_show(world):
     assert world.submit(request("k2")).kind == "waiting"
     world.rounds(3)
     assert len(world.agent.runs) == 2
+
+
+def test_going_back_from_an_unknown_word_is_told_when_the_other_side_was_edited_meanwhile(world):
+    born = world.systems["antimetal"].add(status="investigating")
+    world.rounds()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    world.systems["antimetal"].edit(born.remote_id, status="escalated")
+    world.systems["bland"].edit(counterpart.remote_id, status="done")
+    world.rounds()
+    world.systems["antimetal"].edit(born.remote_id, status="investigating")
+    world.rounds()
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
+    assert (issue.status, told) == ("done", [("in_progress", "done")])

@@ -5,9 +5,9 @@ from itertools import permutations, product
 from pathlib import Path
 
 import pytest
+
 from issuebridge.domain.errors import Ambiguous, RateLimited, Rejected, Transient
 from issuebridge.ports import Page
-
 from tests.world import World, connection, document
 
 STATUSES = ("backlog", "todo", "in_progress", "in_review", "done", "closed")

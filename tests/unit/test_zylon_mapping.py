@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
+
 from issuebridge.adapters.zylon.mapping import (
     TRAITS,
     could_be,

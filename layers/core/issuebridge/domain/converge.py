@@ -242,10 +242,21 @@ class _FieldMerge:
         return field.carrier == "managed_line" and place == len(self.reading) - 1
 
     def _agreed_or_unmoved(self, baseline: Baseline) -> tuple[CanonicalIssue, list[HistoryEntry]]:
-        """Nothing new; but if our own write shows, it is what both agree on now."""
+        """Nothing new; but if our own write shows, it is what both agree on now. A copy that was
+        set aside and went back to the baseline gives up its edit, which is told."""
         sent = self.ref.sending.get(self.name)
         value = sent.value if sent and sent.raws == self.raws else baseline.value
-        return self._with(Baseline(value=value, raws=self.raws), thaw=True), []
+        issue = self._with(Baseline(value=value, raws=self.raws), thaw=True)
+        note, ours = (
+            self.ref.notes.get(self.name),
+            wanted(self.issue, self.ref.connection, self.name),
+        )
+        if note is None or note.kind not in ("frozen", "held") or self._means(ours):
+            return issue, []
+        return issue, [self._entry("conflict", value, ours, detail="went back: this edit lost")]
+
+    def _means(self, ours: str | None) -> bool:
+        return carries(self.policy.fields[self.name], self.raws, ours)
 
     def _first_meeting(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
         """The origin gives the first values; any other copy is brought to them."""
