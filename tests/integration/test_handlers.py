@@ -1,0 +1,270 @@
+"""Each function from its event to what it leaves in the table and at the vendors.
+
+The vendors are simulated and the AWS is local; between them is what ships, handlers and all.
+"""
+
+import json
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+from issuebridge import wiring
+from issuebridge.adapters.table import item_of, text
+from issuebridge.domain.config import parse_config
+from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.issue import Baseline, CanonicalIssue, ExternalRef, Pending
+
+from tests.integration.conftest import DynamoDB
+from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
+
+EVENTS = Path(__file__).parents[2] / "events"
+FUNCTIONS = sorted(path.parent.name for path in EVENTS.parent.glob("functions/*/handler.py"))
+
+
+@dataclass(frozen=True)
+class Context:
+    """As much of Lambda's context as handlers use."""
+
+    function_name: str
+    memory_limit_in_mb: int = 512
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:any"
+    aws_request_id: str = "8a7b6c5d"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 120_000
+
+
+def handle(function: str, event: dict[str, object]):
+    """The handler's answer, as JSON would carry it to AWS."""
+    handler = import_module(f"functions.{function}.handler").lambda_handler
+    return json.loads(json.dumps(handler(event, Context(function))))
+
+
+def event_of(name: str) -> dict[str, object]:
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def cold(monkeypatch, local_aws, dynamodb):
+    """The environment of a function that has just started, over an empty table."""
+    for variable, value in local_aws.environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("TABLE_NAME", dynamodb.name)
+    monkeypatch.setenv("HISTORY_DAYS", "90")
+    kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]
+    for each in kept_warm:
+        each.cache_clear()
+    yield monkeypatch
+    for each in kept_warm:
+        each.cache_clear()
+
+
+@pytest.fixture
+def vendors():
+    sims = SimpleNamespace(
+        voice=BlandSimulator(), incidents=AntimetalSimulator(), answers=ZylonSimulator()
+    )
+    with sims.voice.serving(), sims.incidents.serving(), sims.answers.serving():
+        yield sims
+    assert not [v for sim in vars(sims).values() for v in sim.violations]
+
+
+@pytest.fixture
+def bridge(cold, dynamodb: DynamoDB, vendors):
+    """A stored configuration over the three vendors, and their keys in Secrets Manager."""
+    secrets = dynamodb.session.client("secretsmanager")
+    connections = {}
+    for name, sim in vars(vendors).items():
+        secret = f"{dynamodb.name}/{name}"
+        secrets.create_secret(Name=secret, SecretString=sim.api_key)
+        connections[name] = {
+            "kind": sim.vendor,
+            "base_url": sim.api_url,
+            "secret": secret,
+            "mode": "mirror",
+            "requests_per_second": 1000,
+        }
+    route = {"from": "voice", "to": "incidents", "daily_budget": 9, "since": "2026-01-01T00:00Z"}
+    routes = [{**route, "filter": {"severity": ["critical"]}}]
+    document = {"version": 1, "connections": connections, "routes": routes}
+    dynamodb.configs.save(parse_config(document, "test"))
+    return SimpleNamespace(db=dynamodb, vendors=vendors)
+
+
+def lagging(bridge, name: str = "isexample") -> str:
+    """A stored issue whose copy at voice is behind; the copy's remote id."""
+    remote = bridge.vendors.voice.add(status="todo", severity="low")
+    ref = ExternalRef(
+        connection="voice",
+        remote_id=remote["id"],
+        display_id=remote["triage_id"],
+        baselines={"status": Baseline(value="todo", raws=("todo",))},
+    )
+    issue = CanonicalIssue(
+        issue_id=name,
+        origin="voice",
+        title="T",
+        description="D",
+        category="Bug",
+        status="done",
+        severity="low",
+        refs={"voice": ref},
+        pending={"voice": Pending(due_at=datetime.now(UTC))},
+    )
+    bridge.db.issues.commit(issue, linked="voice", wake=True)
+    return str(remote["id"])
+
+
+def polls(connection: str):
+    def check(bridge, function: str, event: dict[str, object]) -> None:
+        sim = getattr(bridge.vendors, connection)
+        added = [sim.add(description=f"Report {n}")[sim.id_field] for n in range(3)]
+        told = handle(function, event)
+        assert (told[connection]["stored_count"], told[connection]["swept"]) == (3, True)
+        assert all(bridge.db.issues.find(connection, remote_id) for remote_id in added)
+        assert sim.writes() == []
+
+    return check
+
+
+def mirrors(bridge, function: str, event: dict[str, object]) -> None:
+    remote_id = lagging(bridge)
+    assert handle(function, event) == {"batchItemFailures": []}
+    assert bridge.vendors.voice.issues[remote_id]["status"] == "done"
+    assert bridge.db.issues.load("isexample").pending == {}
+
+
+def prompts(bridge, function: str, event: dict[str, object]) -> None:
+    bridge.vendors.voice.add()
+    handle("poll_bland", {"whole_sweep": True})
+    assert handle(function, event) == {"batchItemFailures": []}
+    (run,) = bridge.vendors.voice.runs
+    recorded = bridge.db.issues.load(bridge.db.issues.find("voice", "T-1001")).runs[0]
+    assert (recorded.run_id, recorded.intent) == (run["run_id"], run["intent"])
+    assert (recorded.intent, recorded.requested_by) == ("verify", "ada@example.com")
+
+
+def reconciles(bridge, function: str, event: dict[str, object]) -> None:
+    remote_id = lagging(bridge)
+    (pushed,) = handle(function, event)["pushed"]
+    assert (pushed["issue_id"], pushed["kind"]) == ("isexample", "written")
+    assert bridge.vendors.voice.issues[remote_id]["status"] == "done"
+
+
+WHAT_EACH_EVENT_DOES = {
+    "mirror": mirrors,
+    "poll_antimetal": polls("incidents"),
+    "poll_bland": polls("voice"),
+    "poll_zylon": polls("answers"),
+    "reconcile": reconciles,
+    "submit_prompt": prompts,
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EVENTS.glob("*.json")))
+def test_each_event_file_does_what_its_function_is_for(bridge, name):
+    WHAT_EACH_EVENT_DOES[name](bridge, name, event_of(name))
+
+
+def test_every_function_has_an_event_file():
+    assert {path.stem for path in EVENTS.glob("*.json")} == set(FUNCTIONS)
+
+
+def messages(*wanted: tuple[str, str, str]) -> dict[str, object]:
+    """A batch of FIFO messages: (message id, group, body or the issue it is about)."""
+    (example,) = event_of("submit_prompt")["Records"]
+    records = []
+    for message_id, group, body in wanted:
+        record = deepcopy(example) | {"messageId": message_id, "body": body}
+        if body.startswith("T-"):
+            key = {"issue": body, "idempotency_key": message_id}
+            record["body"] = json.dumps(json.loads(example["body"]) | key)
+        record["attributes"]["MessageGroupId"] = group
+        records.append(record)
+    return {"Records": records}
+
+
+BAD = {
+    "no JSON": "Fix it, please",
+    "another version": json.dumps({"version": 2}),
+    "an unknown issue": "T-9999",
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
+def test_a_bad_message_comes_back_alone(bridge, body):
+    bridge.vendors.voice.add()
+    handle("poll_bland", {})
+    batch = messages(("bad", "T-9999", body), ("good", "T-1001", "T-1001"))
+    assert handle("submit_prompt", batch) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    assert len(bridge.vendors.voice.runs) == 1
+
+
+def test_a_bad_message_holds_back_those_behind_it_in_its_group_and_no_other(bridge):
+    for _ in range(2):
+        bridge.vendors.voice.add()
+    handle("poll_bland", {})
+    batch = messages(
+        ("bad", "T-1001", "no JSON"), ("behind", "T-1001", "T-1001"), ("other", "T-1002", "T-1002")
+    )
+    failures = handle("submit_prompt", batch)["batchItemFailures"]
+    assert [failure["itemIdentifier"] for failure in failures] == ["bad", "behind"]
+    (run,) = bridge.vendors.voice.runs
+    assert bridge.vendors.voice.issues[run["issue_id"]]["triage_id"] == "T-1002"
+
+
+def test_the_same_message_again_starts_no_second_run(bridge):
+    bridge.vendors.voice.add()
+    handle("poll_bland", {})
+    for _ in range(3):
+        assert handle("submit_prompt", event_of("submit_prompt")) == {"batchItemFailures": []}
+    assert len(bridge.vendors.voice.runs) == 1
+
+
+def test_a_stream_record_that_fails_is_reported_alone(bridge):
+    remote_id = lagging(bridge, "isgood")
+    bridge.db.table.put(item_of(("ISSUE#isbroken", "ISSUE"), doc=text("no issue at all")))
+    (example,) = event_of("mirror")["Records"]
+    batch = []
+    for number, name in enumerate(("isbroken", "isgood", "isunknown")):
+        record = deepcopy(example)
+        record["dynamodb"]["Keys"]["pk"]["S"] = f"ISSUE#{name}"
+        record["dynamodb"]["SequenceNumber"] = f"{number}"
+        batch.append(record)
+    answer = handle("mirror", {"Records": batch})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert bridge.vendors.voice.issues[remote_id]["status"] == "done"
+
+
+BATCHES = {name: event_of(name) for name in ("mirror", "submit_prompt")}
+FAILURES = (Misconfigured, BatchProcessingError)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("variable", ["TABLE_NAME", "HISTORY_DAYS"])
+def test_a_missing_environment_variable_is_named_with_its_remedy(cold, function, variable):
+    cold.delenv(variable)
+    with pytest.raises(FAILURES, match=rf"(?s){variable} is missing.*template.yaml"):
+        handle(function, BATCHES.get(function, {}))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_without_a_stored_configuration_a_function_says_how_to_push_one(cold, function):
+    with pytest.raises(FAILURES, match=r"(?s)no configuration is stored.*issuebridge.*push"):
+        handle(function, BATCHES.get(function, {}))
+
+
+def test_a_secret_that_is_not_there_stops_one_connection_and_is_named(bridge):
+    name = f"{bridge.db.name}/voice"
+    secrets = bridge.db.session.client("secretsmanager")
+    secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    told = handle("poll_bland", {})["voice"]
+    assert told["remedy_needed"]
+    assert f"secret {name}" in told["problem"]
+    bridge.vendors.answers.add()
+    assert handle("poll_zylon", {})["answers"]["stored_count"] == 1
