@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import boto3
@@ -159,7 +160,7 @@ def _links(options: argparse.Namespace) -> int:
     wiring = _stack(options).wiring()
     rows = show.link_rows(wiring)
     if options.json:
-        sys.stdout.write(json.dumps([vars(row) for row in rows], indent=2) + "\n")
+        sys.stdout.write(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     else:
         console.print(show.links_table(rows))
         show.print_runs(console, rows)

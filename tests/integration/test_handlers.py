@@ -13,12 +13,12 @@ from types import SimpleNamespace
 
 import pytest
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+
 from issuebridge import wiring
 from issuebridge.adapters.table import item_of, text
 from issuebridge.domain.config import parse_config
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Baseline, CanonicalIssue, ExternalRef, Pending
-
 from tests.integration.conftest import DynamoDB
 from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 

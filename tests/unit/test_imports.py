@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ops.cli import _parser
+
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "layers/core"
 SHIPPED = sorted(
@@ -45,3 +47,15 @@ def test_what_ships_knows_no_simulator_and_no_local_address():
     found = {str(path): words.findall(path.read_text()) for path in SHIPPED}
     assert len(found) > 40
     assert {path: hits for path, hits in found.items() if hits} == {}
+
+
+def test_every_command_that_a_message_tells_a_person_to_run_exists():
+    sources = [*(ROOT / "layers").rglob("*.py"), *(ROOT / "ops").rglob("*.py")]
+    told = {
+        word
+        for path in sources
+        for word in re.findall(r"`issuebridge ([\w-]+)", path.read_text().replace('"\n', ""))
+    }
+    (commands,) = (a.choices for a in _parser()._actions if isinstance(a.choices, dict))
+    assert told
+    assert told <= set(commands)
