@@ -2,7 +2,7 @@
 
 import pytest
 
-from issuebridge.domain.errors import Transient
+from issuebridge.domain.errors import Ambiguous, Transient
 from issuebridge.domain.prompt import PromptRequest
 from tests.world import World
 
@@ -75,3 +75,41 @@ def test_going_back_from_an_unknown_word_is_told_when_the_other_side_was_edited_
     issue = world.issue_of("antimetal", born.remote_id)
     told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
     assert (issue.status, told) == ("done", [("in_progress", "done")])
+
+
+def test_an_edit_that_only_a_push_has_read_is_seen_when_it_is_taken_back(world):
+    """The push finds both sides agreed and writes nothing; the poll has never seen that value."""
+    born = world.systems["antimetal"].add(status="investigating")
+    world.rounds()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    world.clock.advance(1)
+    world.systems["bland"].edit(counterpart.remote_id, status="closed")
+    world.mirror()
+    world.clock.advance(1)
+    world.systems["bland"].edit(counterpart.remote_id, status="in_progress")
+    world.rounds()
+    assert world.systems["antimetal"].issues[born.remote_id].raw["status"] == "investigating"
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_create_without_an_answer_is_looked_for_though_its_issue_is_closed_by_now(world, arrived):
+    """Else the next new issue over there would be taken for that counterpart for ever."""
+    born = world.systems["antimetal"].add()
+    world.poll("antimetal")
+
+    def lost(call: str, moment: str) -> None:
+        if (call, moment) == ("create", "after" if arrived else "before"):
+            raise Ambiguous("lost")
+
+    world.systems["bland"].fail = lost
+    world.mirror()
+    world.systems["bland"].fail = lambda call, moment: None
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    other = world.systems["bland"].add("a person's")
+    world.rounds(8)
+    assert len(world.systems["bland"].issues) == 1 + arrived
+    assert world.store.find("bland", other.remote_id)
+    assert ("bland" in world.issue_of("antimetal", born.remote_id).refs) is arrived

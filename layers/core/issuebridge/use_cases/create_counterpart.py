@@ -63,7 +63,7 @@ class CreateCounterpart:
             return self._link(effect, self.system(connection).get(effect.result or ""))
         if effect.due_at > now:
             return Created("waiting", effect.reason or "being created", effect.due_at)
-        return self._send(effect) if effect.state == "planned" else self._look(effect)
+        return self._send(effect) if effect.state == "planned" else self.look(effect)
 
     def _plan(self, issue: CanonicalIssue, connection: str) -> Effect | None:
         now = self.clock.now()
@@ -116,8 +116,9 @@ class CreateCounterpart:
             return self._park(self.ledger.put(effect.parked(str(error))), str(error))
         return self._link(effect, remote)
 
-    def _look(self, effect: Effect) -> Created:
-        """What did become of it? Found: link. Not found often enough: the same body once more."""
+    def look(self, effect: Effect) -> Created:
+        """What did become of it? Found: link. Not found often enough: the same body once more, if
+        the issue still asks for it."""
         sent_at = effect.sent_at or effect.planned_at
         draft = Draft.model_validate_json(effect.request)
         since = sent_at - timedelta(seconds=LOOK_BACK_SECONDS)
@@ -129,9 +130,15 @@ class CreateCounterpart:
         due = look_due(sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds)
         if looks >= recovery.looks and self.clock.now() >= due:
             planned = self.ledger.put(effect.planned(self.clock.now(), "not found: sent again"))
-            return self._send(planned)
+            return (
+                self._send(planned) if self._is_wanted(effect) else Created("waiting", "not found")
+            )
         self.ledger.put(effect.looked(due))
         return Created("waiting", f"not found at look {looks}", due)
+
+    def _is_wanted(self, effect: Effect) -> bool:
+        issue = self.store.load(effect.issue_id)
+        return issue is not None and effect.connection in issue.pending
 
     def _is_free(self, effect: Effect, remote: RemoteIssue) -> bool:
         return self.store.find(effect.connection, remote.remote_id) in (None, effect.issue_id)

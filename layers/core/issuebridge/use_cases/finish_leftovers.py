@@ -1,7 +1,8 @@
 """Finish what a lost wake-up or a crash left: pending marks and open prompts, from stored state."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.effect import Effect
@@ -41,21 +42,37 @@ class FinishLeftovers:
     def __call__(self, *, remaining_seconds: Callable[[], float]) -> Leftovers:
         """Stops in time; the next call goes on with what is still marked."""
         report = Leftovers()
-        for issue_id in self.store.due(self.clock.now()):
+        for name, finish in self._steps(report):
             if remaining_seconds() < REMAINING_SECONDS_MIN:
                 return report
             try:
-                report.pushed.extend(self.push(issue_id))
+                finish()
             except SyncError as error:
-                report.failed[issue_id] = str(error)
-        for effect in self._open_prompts():
-            if remaining_seconds() < REMAINING_SECONDS_MIN:
-                return report
-            try:
-                report.prompted.append(self.submit.resume(effect))
-            except SyncError as error:
-                report.failed[effect.key] = str(error)
+                report.failed[name] = str(error)
         return report
+
+    def _steps(self, report: Leftovers) -> Iterator[tuple[str, Callable[[], None]]]:
+        for issue_id in self.store.due(self.clock.now()):
+            yield issue_id, partial(self._push, report, issue_id)
+        for effect in self._doubtful_creates():
+            yield effect.key, partial(self._look, report, effect)
+        for effect in self._open_prompts():
+            yield effect.key, partial(self._resume, report, effect)
+
+    def _push(self, report: Leftovers, issue_id: str) -> None:
+        report.pushed.extend(self.push(issue_id))
+
+    def _look(self, report: Leftovers, effect: Effect) -> None:
+        report.pushed.append(self.push.look(effect))
+
+    def _resume(self, report: Leftovers, effect: Effect) -> None:
+        report.prompted.append(self.submit.resume(effect))
+
+    def _doubtful_creates(self) -> list[Effect]:
+        """Sent, and no answer; nobody else looks once the issue asks for none any more."""
+        effects = [e for name in self.config.connections for e in self.ledger.open("create", name)]
+        now = self.clock.now()
+        return [effect for effect in effects if effect.state != "planned" and effect.due_at <= now]
 
     def _open_prompts(self) -> list[Effect]:
         blands = [name for name, c in self.config.connections.items() if c.kind == "bland"]

@@ -8,9 +8,11 @@ begins again from what the remote then shows.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from issuebridge.domain.converge import Landscape, Observed, newly_pending, observe
+from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
     Gone,
     LostRace,
@@ -63,9 +65,25 @@ class PushChanges:
             self._one(issue_id, name) for name, mark in sorted(due.items()) if mark.due_at <= now
         ]
 
+    def look(self, effect: Effect) -> Outcome:
+        """One look for a counterpart that may or may not have been created."""
+        look = partial(self._look, effect)
+        return self._sorted(effect.issue_id, effect.connection, look)
+
+    def _look(self, effect: Effect) -> Outcome:
+        self._heed_pause(effect.connection)
+        found = self.create.look(effect)
+        return Outcome(effect.issue_id, effect.connection, found.kind, found.detail)
+
     def _one(self, issue_id: str, connection: str) -> Outcome:
+        return self._sorted(
+            issue_id, connection, partial(self._push_or_create, issue_id, connection)
+        )
+
+    def _sorted(self, issue_id: str, connection: str, step: Callable[[], Outcome]) -> Outcome:
+        """What a failure means for this copy; it stops no other."""
         try:
-            return self._push_or_create(issue_id, connection)
+            return step()
         except LostRace:
             return Outcome(issue_id, connection, "waiting", "another worker was faster")
         except RateLimited as error:
@@ -75,11 +93,13 @@ class PushChanges:
         except (Transient, Rejected) as error:
             return self._postpone(issue_id, connection, error, None)
 
-    def _push_or_create(self, issue_id: str, connection: str) -> Outcome:
-        now = self.clock.now()
-        until = self.connections.paused_until(connection)
+    def _heed_pause(self, connection: str) -> None:
+        now, until = self.clock.now(), self.connections.paused_until(connection)
         if until and until > now:
             raise RateLimited("paused", retry_after_seconds=(until - now).total_seconds())
+
+    def _push_or_create(self, issue_id: str, connection: str) -> Outcome:
+        self._heed_pause(connection)
         issue = self.store.load(issue_id)
         if issue is None or connection not in issue.pending:
             return Outcome(issue_id, connection, "agreed")
@@ -148,7 +168,7 @@ class PushChanges:
                     done,
                     (*observed.history, *history),
                     wake=newly_pending(issue, done),
-                    pushing=connection if write.changes else None,
+                    pushing=connection if done.refs[connection] != issue.refs[connection] else None,
                 )
             except LostRace:
                 continue

@@ -137,8 +137,10 @@ class TakeIn:
     def _may_be(self, effect: Effect, remote: RemoteIssue) -> bool:
         """A new issue that shows up while a create has no answer may be that counterpart, should
         the vendor have rewritten the words that carry our reference."""
-        if effect.sent_at is None or remote.created_at is None:
-            return effect.sent_at is not None
+        if effect.state == "planned" or effect.sent_at is None:
+            return False
+        if remote.created_at is None:
+            return True
         return remote.created_at >= effect.sent_at - timedelta(seconds=CLOCKS_APART_SECONDS)
 
     def _leaves_from(self, connection: str) -> bool:
