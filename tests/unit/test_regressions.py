@@ -1,5 +1,7 @@
 """Bugs the simulation found, each in its smallest form."""
 
+from dataclasses import replace
+
 import pytest
 
 from issuebridge.domain.errors import Ambiguous, Transient
@@ -113,3 +115,24 @@ def test_a_create_without_an_answer_is_looked_for_though_its_issue_is_closed_by_
     assert len(world.systems["bland"].issues) == 1 + arrived
     assert world.store.find("bland", other.remote_id)
     assert ("bland" in world.issue_of("antimetal", born.remote_id).refs) is arrived
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_list_that_breaks_off_grants_no_watermark(world, place):
+    for n in range(8):
+        world.systems["bland"].add(f"issue {n}")
+    page = world.systems["bland"].page
+
+    def broken(lane, cursor):
+        found = page(lane, cursor)
+        empty = lane == "sweep" and int(cursor or 0) == 3 * place
+        return replace(found, issues=[]) if empty else found
+
+    world.systems["bland"].page = broken
+    report = world.poll("bland")
+    assert world.connections.read("bland").watermark is None
+    assert "broke off" in report.problem
+    world.systems["bland"].page = page
+    world.rounds(2)
+    assert world.connections.read("bland").watermark
+    assert len([key for key in world.store.refs if "uuid" in key[1]]) >= 8

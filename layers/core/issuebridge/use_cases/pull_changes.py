@@ -197,6 +197,8 @@ class _Round:
                 self._signpost(newest)
                 return
             clean &= self._take_page(page)
+            if _breaks_off(page, cursor):
+                return
             if self._ends_hot(page, times):
                 self._advance(newest if clean else None)
                 return
@@ -208,7 +210,7 @@ class _Round:
         mark = self.state.watermark
         overlap = timedelta(seconds=self.connection.poll.overlap_seconds)
         reached = bool(times) and mark is not None and min(times) < mark - overlap
-        return reached or page.cursor is None or not page.issues
+        return reached or page.cursor is None
 
     def _signpost(self, newest: datetime) -> None:
         if self.state.sweep_cursor is None or self.state.signpost is None:
@@ -243,24 +245,28 @@ class _Round:
             return True
         clean = self._take_page(page)
         self.swept.update(issue.remote_id for issue in page.issues)
-        ended = page.cursor in (None, before) or not page.issues
         self._remember(
-            sweep_cursor=None if ended else page.cursor,
+            sweep_cursor=page.cursor,
             sweep_claimed=page.claimed,
             sweep_clean=self.state.sweep_clean and clean,
         )
-        if ended:
+        if _breaks_off(page, before):
+            self._remember(sweep_cursor=None)
+            self.report.problem = "the sweep starts again: the list broke off before its end"
+            return True
+        if page.cursor is None:
             self._end_sweep()
-        return ended
+        return page.cursor is None
 
     def _end_sweep(self) -> None:
+        """A signpost came from an issue: a list without any grants none."""
         self.report.swept = True
-        if self.state.sweep_clean:
-            self._advance(self.state.signpost)
-        self._remember(signpost=None)
         swept = self.swept | self.pull.connections.swept(
             self.state.connection, self.state.sweep_number
         )
+        if self.state.sweep_clean and swept:
+            self._advance(self.state.signpost)
+        self._remember(signpost=None)
         end = EndSweep(
             system=self.pull.system(self.state.connection),
             breaker=self.connection.breaker,
@@ -389,3 +395,8 @@ class _Round:
         )
         if before or len(self.state.failing) < FAILING_MAX:
             self._remember(failing={**self.state.failing, remote.remote_id: failing})
+
+
+def _breaks_off(page: Page, cursor: str | None) -> bool:
+    """It says that more follows, yet shows nothing or leads to itself."""
+    return page.cursor is not None and (not page.issues or page.cursor == cursor)
