@@ -99,16 +99,26 @@ class PushChanges:
             raise RateLimited("paused", retry_after_seconds=(until - now).total_seconds())
 
     def _push_or_create(self, issue_id: str, connection: str) -> Outcome:
-        self._heed_pause(connection)
         issue = self.store.load(issue_id)
         if issue is None or connection not in issue.pending:
             return Outcome(issue_id, connection, "agreed")
+        policy = self.landscape.policies.get(connection)
+        if policy is None or not policy.may_write:
+            return self._switched_off(issue, connection)
+        self._heed_pause(connection)
         if connection in issue.refs:
             return self._push(issue, connection)
         created = self.create(issue, connection)
         if created.due_at:
             self._mark(issue_id, connection, created.due_at, created.detail, failed=False)
         return Outcome(issue_id, connection, created.kind, created.detail)
+
+    def _switched_off(self, issue: CanonicalIssue, connection: str) -> Outcome:
+        """Nothing is written there now. A changed configuration has every issue looked at again,
+        so the mark comes back with the connection."""
+        pending = {name: mark for name, mark in issue.pending.items() if name != connection}
+        self.store.commit(issue.model_copy(update={"pending": pending}))
+        return Outcome(issue.issue_id, connection, "agreed", "nothing is written there now")
 
     def _push(self, issue: CanonicalIssue, connection: str) -> Outcome:
         policy, system = self.landscape.policies[connection], self.system(connection)

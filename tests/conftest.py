@@ -1,0 +1,6 @@
+"""For every test: none may fail because the machine is busy."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any-speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-speed")
