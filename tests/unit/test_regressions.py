@@ -136,3 +136,27 @@ def test_a_list_that_breaks_off_grants_no_watermark(world, place):
     world.rounds(2)
     assert world.connections.read("bland").watermark
     assert len([key for key in world.store.refs if "uuid" in key[1]]) >= 8
+
+
+def test_an_edit_of_a_counterpart_before_it_was_linked_is_told(world):
+    world.systems["bland"].fail = lose_first_create()
+    born = world.systems["antimetal"].add(status="investigating")
+    world.poll("antimetal")
+    world.mirror()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    world.clock.advance(1)
+    world.systems["bland"].edit(counterpart.remote_id, status="closed")
+    world.rounds(4)
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
+    assert told == [("closed", "in_progress")]
+
+
+def lose_first_create():
+    left = [Ambiguous("lost")]
+
+    def lost(call: str, moment: str) -> None:
+        if left and (call, moment) == ("create", "after"):
+            raise left.pop()
+
+    return lost

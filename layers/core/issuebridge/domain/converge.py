@@ -113,10 +113,12 @@ def observe(
         issue = _restored(issue, policy)
     issue = _refreshed(issue, remote, policy, now)
     edited_at = (remote.updated_at or remote.activity_at or now) - skew
+    born, touched = remote.created_at, remote.updated_at
+    untouched = born is not None and touched is not None and touched <= born
     readings = read_fields(remote, policy, reference_for(issue.issue_id, connection))
     history: list[HistoryEntry] = []
     for name in FIELDS:
-        merge = _FieldMerge(issue, name, policy, readings[name], edited_at, now)
+        merge = _FieldMerge(issue, name, policy, readings[name], edited_at, now, untouched)
         issue, entries = merge.result()
         history.extend(entries)
     renew = any(entry.outcome in ("pulled", "conflict") for entry in history)
@@ -204,6 +206,7 @@ class _FieldMerge:
     reading: Reading
     edited_at: datetime
     now: datetime
+    untouched: bool
 
     @property
     def ref(self) -> ExternalRef:
@@ -259,14 +262,23 @@ class _FieldMerge:
         return carries(self.policy.fields[self.name], self.raws, ours)
 
     def _first_meeting(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
-        """The origin gives the first values; any other copy is brought to them."""
+        """The origin gives the first values; any other copy is brought to them. If that one was
+        edited since its birth, a person's edit may be overruled, which is told."""
         source = next((s for s in self.reading if s.raw is not None), self.reading[0])
         if not source.known:
             return self._noted("frozen", f"unknown word: {source.raw}", source.raw)
         issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
-        if self.policy.connection != self.issue.origin or source.value is None:
+        if source.value is None:
             return issue, []
+        if self.policy.connection != self.issue.origin:
+            return issue, self._overruled(source)
         return self._take(issue, source.value), [self._entry("pulled", None, source.value)]
+
+    def _overruled(self, source: Source) -> list[HistoryEntry]:
+        ours = wanted(self.issue, self.policy.connection, self.name)
+        if self.untouched or self._means(ours):
+            return []
+        return [self._entry("conflict", source.value, ours, detail="before it was linked: lost")]
 
     def _edited(
         self, baseline: Baseline, source: Source
