@@ -25,6 +25,7 @@ from issuebridge.domain.managed_line import line_safe
 from issuebridge.domain.merge import Copy, merge_field
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import Reading, Source, carries, read_fields
+from issuebridge.domain.rules import Rule, due_asks
 from issuebridge.domain.words import FIELDS, Field
 
 SENDING_SECONDS = 300
@@ -33,10 +34,11 @@ SENDING_SECONDS = 300
 
 @dataclass(frozen=True)
 class Landscape:
-    """What the configuration says, resolved: every policy and route."""
+    """What the configuration says, resolved: every policy, route and rule for Norm."""
 
     policies: Mapping[str, Policy]
     routes: Sequence[Route] = ()
+    rules: Sequence[Rule] = ()
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,6 @@ def born(remote: RemoteIssue, connection: str) -> CanonicalIssue:
         description=remote.description,
         category=remote.category,
         environment=remote.environment,
-        created_at=remote.created_at,
     )
 
 
@@ -111,7 +112,7 @@ def observe(
         return bury(issue, landscape, connection, now)
     if issue.refs[connection].deleted:
         issue = _restored(issue, policy)
-    issue = _refreshed(issue, remote, policy, now)
+    issue = _refreshed(issue, remote, policy, now, skew)
     edited_at = (remote.updated_at or remote.activity_at or now) - skew
     born, touched = remote.created_at, remote.updated_at
     untouched = born is not None and touched is not None and touched <= born
@@ -168,7 +169,7 @@ def _restored(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
 
 
 def _refreshed(
-    issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime
+    issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime, skew: timedelta
 ) -> CanonicalIssue:
     """What is not mirrored follows its own side; a write of ours that is too old is forgotten."""
     ref = issue.refs[policy.connection]
@@ -187,7 +188,7 @@ def _refreshed(
             "description": remote.description,
             "category": remote.category,
             "environment": remote.environment,
-            "created_at": remote.created_at or issue.created_at,
+            "created_at": issue.created_at or (remote.created_at and remote.created_at - skew),
         }
     )
 
@@ -371,7 +372,7 @@ def _raw_at(baseline: Baseline, place: int) -> str | None:
 def settle(
     issue: CanonicalIssue, landscape: Landscape, now: datetime, *, renew: bool = False
 ) -> CanonicalIssue:
-    """Agree where nothing needs writing, and mark every copy that lags.
+    """Agree where nothing needs writing, mark every copy that lags, and every rule that is due.
 
     `renew`: a value changed, so a copy that waits out its failures is tried again at once,
     unless a write to it is under way.
@@ -383,7 +384,13 @@ def settle(
     pending = {name: _mark(issue, name, now, renew=renew) for name in lagging}
     for target in _route_targets(issue, landscape):
         pending[target] = issue.pending.get(target) or Pending(due_at=now)
-    return issue.model_copy(update={"pending": pending})
+    return issue.model_copy(update={"pending": pending, "asks": asks_of(issue, landscape)})
+
+
+def asks_of(issue: CanonicalIssue, landscape: Landscape) -> dict[str, datetime]:
+    """Which rules are due to prompt Norm about this issue, and when."""
+    askable = {name: policy.may_write for name, policy in landscape.policies.items()}
+    return due_asks(issue, landscape.rules, askable)
 
 
 def _mark(issue: CanonicalIssue, connection: str, now: datetime, *, renew: bool) -> Pending:
@@ -430,11 +437,11 @@ def lagging_fields(issue: CanonicalIssue, policy: Policy) -> list[Field]:
 
 def newly_pending(before: CanonicalIssue | None, after: CanonicalIssue) -> bool:
     """Whether mirror has something to do that it was not woken for before."""
-    marks = before.pending if before else {}
+    marks, asks = (before.pending, before.asks) if before else ({}, {})
     return any(
         name not in marks or mark.due_at < marks[name].due_at
         for name, mark in after.pending.items()
-    )
+    ) or any(name not in asks or due < asks[name] for name, due in after.asks.items())
 
 
 def _route_targets(issue: CanonicalIssue, landscape: Landscape) -> list[str]:
@@ -453,7 +460,8 @@ def route_takes(route: Route, issue: CanonicalIssue) -> bool:
     origin = issue.refs.get(issue.origin)
     if route.source != issue.origin or origin is None or origin.deleted:
         return False
-    if issue.created_at is None or issue.created_at < route.since_at:
+    since = route.since_at.replace(microsecond=0)  # some vendors tell whole seconds
+    if issue.created_at is None or issue.created_at < since:
         return False
     shown = {"status": issue.status, "severity": issue.severity, "category": issue.category}
     rules = route.filter_or_default.model_dump()
