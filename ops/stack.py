@@ -46,7 +46,12 @@ class Stack:
     def wiring(self) -> Wiring:
         """The stores and use cases, with the rights of whoever runs this."""
         config = config_store(self.session, self.table_name).load()
-        return Wiring(Settings(table_name=self.table_name, history_days=90), self.session, config)
+        settings = Settings(
+            table_name=self.table_name,
+            history_days=90,
+            prompt_dead_letters_url=self.outputs["PromptDeadLettersUrl"],
+        )
+        return Wiring(settings, self.session, config)
 
     @property
     def table_name(self) -> str:

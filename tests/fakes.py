@@ -76,7 +76,11 @@ class FakeIssueStore:
 
     def due(self, now: datetime) -> Sequence[str]:
         issues = [CanonicalIssue.model_validate_json(stored) for stored in self.issues.values()]
-        return [i.issue_id for i in issues if any(m.due_at <= now for m in i.pending.values())]
+        return [i.issue_id for i in issues if min(_dues(i), default=now) <= now and _dues(i)]
+
+
+def _dues(issue: CanonicalIssue) -> list[datetime]:
+    return [*(mark.due_at for mark in issue.pending.values()), *issue.asks.values()]
 
 
 @dataclass
@@ -99,6 +103,10 @@ class FakeLedger:
     def open(self, kind: str, connection: str) -> Sequence[Effect]:
         effects = map(Effect.model_validate_json, self.effects.values())
         return [e for e in effects if e.is_open and (e.kind, e.connection) == (kind, connection)]
+
+    def runs(self, connection: str) -> Sequence[Effect]:
+        effects = map(Effect.model_validate_json, self.effects.values())
+        return [e for e in effects if e.connection == connection and e.shelf == "run"]
 
     def spend(self, budget: str, day: str, limit: int) -> bool:
         used = self.spent.get((budget, day), 0)
@@ -268,7 +276,10 @@ class FakeIssueSystem:
 
 @dataclass
 class FakeAgent:
-    """Norm: each accepted prompt is one run, whatever becomes of the answer."""
+    """Norm: each accepted prompt is one run, whatever becomes of the answer.
+
+    A run takes `run_seconds` and ends as `ends`; None is never.
+    """
 
     clock: FakeClock
     runs: list[dict[str, str]] = field(default_factory=list)
@@ -277,10 +288,15 @@ class FakeAgent:
     processing: bool = False
     lose_answers: int = 0
     fail: Exception | None = None
+    run_seconds: float = 0
+    ends: str | None = "complete"
+    due: list[tuple[datetime, str]] = field(default_factory=list)
+    status: str = "active"
 
     def latest_session(self, remote_id: str) -> tuple[Session | None, bool]:
-        latest = Session(self.sessions[-1], "active") if self.runs else None
-        return latest, self.processing
+        self._settle()
+        latest = Session(self.sessions[-1], self.status) if self.runs else None
+        return latest, self.processing or bool(self.due)
 
     def create_session(self, remote_id: str) -> Session:
         self.sessions.append(f"session-{len(self.sessions) + 1}")
@@ -292,14 +308,30 @@ class FakeAgent:
         run_id = f"run-{len(self.runs) + 1}"
         self.runs.append({"run_id": run_id, "detail": detail, "session_id": session_id})
         now = self.clock.now()
-        text = detail.split(" ", 1)[1]
-        self.entries.insert(
-            0, ActivityEntry(f"e{len(self.runs)}", "agent", "prompt", text, session_id, None, now)
-        )
+        self.note("prompt", detail.split(" ", 1)[1], session_id, now)
+        self.status = "active"
+        self.due.append((now + timedelta(seconds=self.run_seconds), session_id))
         if self.lose_answers:
             self.lose_answers -= 1
             raise Ambiguous("reply lost")
         return Submitted(run_id, detail[1:].split(" ", 1)[0])
 
     def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
+        self._settle()
         return [entry for entry in self.entries if entry.created_at >= since]
+
+    def note(self, type_: str, text: str, session_id: str, at: datetime, **more: object) -> None:
+        number = len(self.entries) + 1
+        entry = ActivityEntry(f"e{number}", "agent", type_, text, session_id, None, at, **more)
+        self.entries.insert(0, entry)
+
+    def _settle(self) -> None:
+        """The runs that are over by now have said their last word."""
+        if self.ends is None:
+            return
+        over = [run for run in self.due if run[0] <= self.clock.now()]
+        for run in over:
+            self.due.remove(run)
+            self.status = self.ends
+            last = {"error": "error", "cancelled": "session_stopped"}.get(self.ends, "response")
+            self.note(last, "Done.", run[1], run[0])

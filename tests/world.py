@@ -13,8 +13,10 @@ from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.pull_changes import PullChanges, PullReport
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
+from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
+from issuebridge.use_cases.track_runs import TrackRuns
 from tests.fakes import (
     FakeAgent,
     FakeClock,
@@ -114,7 +116,7 @@ class World:
         policies = {
             name: resolve(name, c, TRAITS[c.kind]) for name, c in self.config.connections.items()
         }
-        return Landscape(policies, self.config.routes)
+        return Landscape(policies, self.config.routes, self.config.rules)
 
     @cached_property
     def systems(self) -> dict[str, FakeIssueSystem]:
@@ -169,7 +171,31 @@ class World:
     @cached_property
     def finish(self) -> FinishLeftovers:
         return FinishLeftovers(
-            self.store, self.ledger, self.push, self.submit, self.config, self.clock
+            self.store,
+            self.ledger,
+            self.push,
+            self.submit,
+            self.start,
+            self.config,
+            self.clock,
+        )
+
+    @cached_property
+    def start(self) -> StartPrompts:
+        return StartPrompts(
+            self.store, self.ledger, self.submit, self.landscape, self.config, self.clock
+        )
+
+    @cached_property
+    def track(self) -> TrackRuns:
+        return TrackRuns(
+            self.store,
+            self.ledger,
+            lambda name: self.agent,
+            self.submit,
+            self.landscape,
+            self.config,
+            self.clock,
         )
 
     def poll(self, name: str, **more: object) -> PullReport:
@@ -179,7 +205,9 @@ class World:
         """What the stream would have woken, and what it wakes in turn."""
         outcomes = []
         while self.store.woken:
-            outcomes += self.push(self.store.woken.pop(0))
+            issue_id = self.store.woken.pop(0)
+            outcomes += self.push(issue_id)
+            self.start(issue_id)
         return outcomes
 
     def rounds(self, count: int = 3, seconds: float = 60) -> None:
@@ -187,6 +215,7 @@ class World:
             for name in self.config.connections:
                 self.poll(name)
                 self.mirror()
+            self.track(remaining_seconds=lambda: 900)
             self.finish(remaining_seconds=lambda: 900)
             self.mirror()
             self.clock.advance(seconds)

@@ -1,4 +1,4 @@
-"""Woken by the table's stream: bring every lagging copy of the changed issue into step."""
+"""Woken by the table's stream: bring the changed issue's copies into step, and ask Norm if due."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import (
@@ -19,8 +19,11 @@ processor = BatchProcessor(event_type=EventType.DynamoDBStreams)
 def mirror_one(record: DynamoDBRecord) -> None:
     keys = record.dynamodb.keys if record.dynamodb else {}
     issue_id = str((keys or {})["pk"]).removeprefix("ISSUE#")
-    for outcome in wiring.current().push(issue_id):
+    bridge = wiring.current()
+    for outcome in bridge.push(issue_id):
         logger.info("pushed", extra=vars(outcome))
+    for prompted in bridge.start(issue_id):
+        logger.info("prompted", extra=vars(prompted))
 
 
 @logger.inject_lambda_context

@@ -1,4 +1,4 @@
-"""Woken by the prompt queue: submit each prompt once and record its run ID."""
+"""Woken by the prompt queue: submit each prompt once, or set it aside with the reason."""
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.batch import (
@@ -10,14 +10,13 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from issuebridge import wiring
-from issuebridge.domain.prompt import parse_request
 
 logger = Logger()
 processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 
 
 def submit_one(record: SQSRecord) -> None:
-    outcome = wiring.current().submit(parse_request(record.body))
+    outcome = wiring.current().take_prompt(record.body, record.attributes.message_group_id or "")
     logger.info("prompted", extra=vars(outcome))
 
 

@@ -56,12 +56,20 @@ def cold(monkeypatch, local_aws, dynamodb):
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("TABLE_NAME", dynamodb.name)
     monkeypatch.setenv("HISTORY_DAYS", "90")
+    monkeypatch.setenv("PROMPT_DEAD_LETTERS_URL", _dead_letters(dynamodb))
     kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]
     for each in kept_warm:
         each.cache_clear()
     yield monkeypatch
     for each in kept_warm:
         each.cache_clear()
+
+
+def _dead_letters(dynamodb: DynamoDB) -> str:
+    queue = dynamodb.session.client("sqs").create_queue(
+        QueueName=f"{dynamodb.name}.fifo", Attributes={"FifoQueue": "true"}
+    )
+    return queue["QueueUrl"]
 
 
 @pytest.fixture
@@ -156,6 +164,15 @@ def reconciles(bridge, function: str, event: dict[str, object]) -> None:
     assert bridge.vendors.voice.issues[remote_id]["status"] == "done"
 
 
+def tracks(bridge, function: str, event: dict[str, object]) -> None:
+    prompts(bridge, "submit_prompt", event_of("submit_prompt"))
+    (key,) = handle(function, event)["running"]
+    bridge.vendors.voice.advance(60)
+    assert handle(function, event)["ended"] == {key: "complete"}
+    (run,) = bridge.db.issues.load(bridge.db.issues.find("voice", "T-1001")).runs
+    assert (run.outcome, run.response) == ("complete", "Done (verify).")
+
+
 WHAT_EACH_EVENT_DOES = {
     "mirror": mirrors,
     "poll_antimetal": polls("incidents"),
@@ -163,16 +180,18 @@ WHAT_EACH_EVENT_DOES = {
     "poll_zylon": polls("answers"),
     "reconcile": reconciles,
     "submit_prompt": prompts,
+    "track_runs": tracks,
 }
+EVENT_FILES = {path.stem for path in EVENTS.glob("*.json")} - {"submit_prompt.schema"}
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in EVENTS.glob("*.json")))
+@pytest.mark.parametrize("name", sorted(EVENT_FILES))
 def test_each_event_file_does_what_its_function_is_for(bridge, name):
     WHAT_EACH_EVENT_DOES[name](bridge, name, event_of(name))
 
 
 def test_every_function_has_an_event_file():
-    assert {path.stem for path in EVENTS.glob("*.json")} == set(FUNCTIONS)
+    assert set(FUNCTIONS) == EVENT_FILES
 
 
 def messages(*wanted: tuple[str, str, str]) -> dict[str, object]:
@@ -196,26 +215,30 @@ BAD = {
 }
 
 
+def set_aside(bridge) -> dict[str, str]:
+    """Body -> reason of each message on the dead-letter queue."""
+    url = bridge.db.session.client("sqs").get_queue_url(QueueName=f"{bridge.db.name}.fifo")
+    answer = bridge.db.session.client("sqs").receive_message(
+        QueueUrl=url["QueueUrl"], MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )
+    return {
+        message["Body"]: message["MessageAttributes"]["reason"]["StringValue"]
+        for message in answer.get("Messages", [])
+    }
+
+
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
-def test_a_bad_message_comes_back_alone(bridge, body):
+def test_a_bad_message_is_set_aside_at_once_with_its_reason_and_holds_nobody_back(bridge, body):
     bridge.vendors.voice.add()
     handle("poll_bland", {})
-    batch = messages(("bad", "T-9999", body), ("good", "T-1001", "T-1001"))
-    assert handle("submit_prompt", batch) == {"batchItemFailures": [{"itemIdentifier": "bad"}]}
+    batch = messages(("bad", "T-1001", body), ("good", "T-1001", "T-1001"))
+    assert handle("submit_prompt", batch) == {"batchItemFailures": []}
     assert len(bridge.vendors.voice.runs) == 1
-
-
-def test_a_bad_message_holds_back_those_behind_it_in_its_group_and_no_other(bridge):
-    for _ in range(2):
-        bridge.vendors.voice.add()
-    handle("poll_bland", {})
-    batch = messages(
-        ("bad", "T-1001", "no JSON"), ("behind", "T-1001", "T-1001"), ("other", "T-1002", "T-1002")
-    )
-    failures = handle("submit_prompt", batch)["batchItemFailures"]
-    assert [failure["itemIdentifier"] for failure in failures] == ["bad", "behind"]
-    (run,) = bridge.vendors.voice.runs
-    assert bridge.vendors.voice.issues[run["issue_id"]]["triage_id"] == "T-1002"
+    ((refused, reason),) = set_aside(bridge).items()
+    assert refused == batch["Records"][0]["body"]
+    assert reason.startswith(("prompt message refused: ", "issue T-9999 is not known"))
+    (row,) = bridge.db.ledger.listed("parked", "")
+    assert (row.request, row.reason) == (refused, reason)
 
 
 def test_the_same_message_again_starts_no_second_run(bridge):
@@ -245,6 +268,7 @@ BATCHES = {name: event_of(name) for name in ("mirror", "submit_prompt")}
 FAILURES = (Misconfigured, BatchProcessingError)
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("variable", ["TABLE_NAME", "HISTORY_DAYS"])
 def test_a_missing_environment_variable_is_named_with_its_remedy(cold, function, variable):
@@ -253,6 +277,7 @@ def test_a_missing_environment_variable_is_named_with_its_remedy(cold, function,
         handle(function, BATCHES.get(function, {}))
 
 
+@pytest.mark.filterwarnings("ignore:No application metrics to publish")
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_without_a_stored_configuration_a_function_says_how_to_push_one(cold, function):
     with pytest.raises(FAILURES, match=r"(?s)no configuration is stored.*issuebridge.*push"):

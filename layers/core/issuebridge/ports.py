@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.run import ActivityEntry
 
 Lane = Literal["hot", "sweep"]
 """`hot`: where changes are likely, cheap. `sweep`: every issue there is."""
@@ -67,19 +68,6 @@ class Submitted:
     intent: str
 
 
-@dataclass(frozen=True)
-class ActivityEntry:
-    """One entry of an issue's activity feed, as far as prompts need it."""
-
-    entry_id: str
-    kind: str
-    type: str
-    text: str
-    session_id: str | None
-    run_id: str | None
-    created_at: datetime
-
-
 class Agent(Protocol):
     """Norm, reached through the issue system it belongs to."""
 
@@ -114,7 +102,7 @@ class IssueStore(Protocol):
         linked: str | None = None,
         pushing: str | None = None,
     ) -> CanonicalIssue:
-        """Store issue, history, a new ref and a finished effect, all or nothing.
+        """Store issue, history, a new ref and an effect that goes with them, all or nothing.
 
         `linked` names the connection whose ref is new. `pushing` names the connection we are about
         to write to: its fingerprint of this issue holds no longer, or a person who puts the old
@@ -125,7 +113,7 @@ class IssueStore(Protocol):
         """
 
     def due(self, now: datetime) -> Sequence[str]:
-        """Ids of issues with a pending mark that is due."""
+        """Ids of issues with a pending mark, or a prompt for Norm, that is due."""
 
 
 class Ledger(Protocol):
@@ -138,6 +126,9 @@ class Ledger(Protocol):
 
     def open(self, kind: str, connection: str) -> Sequence[Effect]:
         """Effects that are neither done nor parked."""
+
+    def runs(self, connection: str) -> Sequence[Effect]:
+        """Prompts that became a run which has not ended."""
 
     def spend(self, budget: str, day: str, limit: int) -> bool:
         """Take one from the day's budget; False when it is used up."""
@@ -181,6 +172,13 @@ class ConnectionStore(Protocol):
         """Nobody may call this connection before `until`: its vendor asked for the pause."""
 
     def paused_until(self, connection: str) -> datetime | None: ...
+
+
+class DeadLetters(Protocol):
+    """Where messages go that can never be done."""
+
+    def send(self, body: str, reason: str, *, group: str, key: str) -> None:
+        """The same key within some minutes is one message."""
 
 
 class Clock(Protocol):

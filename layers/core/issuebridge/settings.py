@@ -13,6 +13,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True)
     table_name: str
     history_days: int
+    prompt_dead_letters_url: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

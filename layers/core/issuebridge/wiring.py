@@ -21,6 +21,7 @@ from issuebridge.adapters.dynamodb import (
     DynamoDBLedger,
 )
 from issuebridge.adapters.secrets import SecretsManager
+from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
 from issuebridge.adapters.zylon import client as zylon
 from issuebridge.adapters.zylon import mapping as zylon_mapping
@@ -35,8 +36,11 @@ from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.pull_changes import PullChanges
 from issuebridge.use_cases.push_changes import PushChanges
+from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
+from issuebridge.use_cases.take_prompt import TakePrompt
+from issuebridge.use_cases.track_runs import TrackRuns
 
 Opener = Callable[[str, Connection, Callable[[], str]], IssueSystem]
 
@@ -58,7 +62,7 @@ def landscape(config: Config) -> Landscape:
         name: resolve(name, connection, SYSTEMS[connection.kind][0])
         for name, connection in config.connections.items()
     }
-    return Landscape(policies, tuple(config.routes))
+    return Landscape(policies, tuple(config.routes), tuple(config.rules))
 
 
 def proven(config: Config) -> Landscape:
@@ -159,9 +163,39 @@ class Wiring:
         return SubmitPrompt(self.store, self.ledger, self.agent, self.config, self.clock)
 
     @cached_property
+    def take_prompt(self) -> TakePrompt:
+        client = self.session.client("sqs", config=_CLIENT)
+        dead_letters = SqsDeadLetters(client, self.settings.prompt_dead_letters_url)
+        return TakePrompt(self.submit, self.ledger, dead_letters, self.clock)
+
+    @cached_property
+    def start(self) -> StartPrompts:
+        return StartPrompts(
+            self.store, self.ledger, self.submit, self.landscape, self.config, self.clock
+        )
+
+    @cached_property
+    def track(self) -> TrackRuns:
+        return TrackRuns(
+            self.store,
+            self.ledger,
+            self.agent,
+            self.submit,
+            self.landscape,
+            self.config,
+            self.clock,
+        )
+
+    @cached_property
     def finish(self) -> FinishLeftovers:
         return FinishLeftovers(
-            self.store, self.ledger, self.push, self.submit, self.config, self.clock
+            self.store,
+            self.ledger,
+            self.push,
+            self.submit,
+            self.start,
+            self.config,
+            self.clock,
         )
 
 

@@ -23,12 +23,8 @@ SWEPT_KEPT = timedelta(days=7)
 
 
 def _effect_item(effect: Effect) -> Item:
-    """Open effects and started runs are indexed, so that both can be listed."""
-    shelf = None
-    if effect.is_open:
-        shelf = text(f"{effect.kind}#{effect.connection}")
-    elif effect.kind == "prompt" and effect.state == "done":
-        shelf = text(f"run#{effect.connection}")
+    """What is open is listed by when it is due; what is not, by when it was sent."""
+    shelf = text(f"{effect.shelf}#{effect.connection}") if effect.shelf else None
     at = effect.due_at if effect.is_open else effect.sent_at or effect.planned_at
     return item_of(
         (f"EFFECT#{effect.key}", "EFFECT"),
@@ -121,7 +117,8 @@ def _ref_puts(issue: CanonicalIssue, ref: ExternalRef) -> list[Item]:
 
 
 def _issue_item(issue: CanonicalIssue, *, wake: bool) -> Item:
-    due = min((mark.due_at for mark in issue.pending.values()), default=None)
+    marks = [mark.due_at for mark in issue.pending.values()]
+    due = min([*marks, *issue.asks.values()], default=None)
     return item_of(
         (f"ISSUE#{issue.issue_id}", "ISSUE"),
         doc=text(issue.model_dump_json()),
@@ -165,6 +162,15 @@ class DynamoDBLedger:
     def open(self, kind: str, connection: str) -> Sequence[Effect]:
         keys = [pk.removeprefix("EFFECT#") for pk, _ in self.table.pending(f"{kind}#{connection}")]
         return [effect for effect in map(self.get, keys) if effect and effect.is_open]
+
+    def runs(self, connection: str) -> Sequence[Effect]:
+        return [effect for effect in self.listed("run", connection) if effect.shelf == "run"]
+
+    def listed(self, shelf: str, connection: str, since: datetime | None = None) -> list[Effect]:
+        """Rows by their `shelf`, oldest first."""
+        found = self.table.pending(f"{shelf}#{connection}", since=since)
+        effects = [self.get(pk.removeprefix("EFFECT#")) for pk, _ in found]
+        return [effect for effect in effects if effect]
 
     def spend(self, budget: str, day: str, limit: int) -> bool:
         try:

@@ -19,6 +19,7 @@ from pydantic import Field as Setting
 from pydantic_core import ErrorDetails
 
 from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.rules import NormSettings, Rule
 from issuebridge.domain.words import CANONICAL_WORDS, OPEN_STATUSES, Field, Lens
 
 Kind = Literal["bland", "antimetal", "zylon"]
@@ -166,6 +167,19 @@ class Config(Model):
     connections: dict[Name, Connection] = Setting(min_length=1)
     routes: list[Route] = []
     recovery: Recovery = Recovery()
+    norm: NormSettings = NormSettings()
+
+    @property
+    def rules(self) -> list[Rule]:
+        """Norm's rules, each with the connection it asks at."""
+        blands = self._blands()
+        return [
+            rule.model_copy(update={"at": rule.at or next(iter(blands), None)})
+            for rule in self.norm.rules
+        ]
+
+    def _blands(self) -> list[str]:
+        return [name for name, c in self.connections.items() if c.kind == "bland"]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -178,9 +192,26 @@ class Config(Model):
             for rule in connection.conflict.values()
             if isinstance(rule, Prefer) and rule.prefer not in self.connections
         ]
+        problems += [problem for rule in self.norm.rules for problem in self._rule_problems(rule)]
+        names = Counter(rule.name for rule in self.norm.rules)
+        problems += [f"norm.rules: {name} stands twice" for name, n in names.items() if n > 1]
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _rule_problems(self, rule: Rule) -> list[str]:
+        place, blands = f"norm.rules: {rule.name}", self._blands()
+        origins = sorted(set(rule.when.origin or ()) - self.connections.keys())
+        at = rule.at or (blands[0] if len(blands) == 1 else None)
+        if at not in blands:
+            return [f"{place}: set `at` to one of the bland connections: {', '.join(blands)}"]
+        checks = {
+            f"no connection is called {', '.join(origins)}": bool(origins),
+            f"set connections.{at}.mode to mirror, or Norm cannot be prompted there": (
+                rule.enabled and self.connections[at].mode == "observe"
+            ),
+        }
+        return [f"{place}: {text}" for text, wrong in checks.items() if wrong]
 
     def _route_problems(self, route: Route) -> list[str]:
         place = f"routes: {route.source} -> {route.target}"
@@ -216,7 +247,20 @@ def switched_on(config: Config, running: Config | None, now: datetime) -> Config
         else route
         for route in config.routes
     ]
-    return config.model_copy(update={"routes": routes})
+    norm = config.norm.model_copy(update={"rules": _rules_on(config, running, now)})
+    return config.model_copy(update={"routes": routes, "norm": norm})
+
+
+def _rules_on(config: Config, running: Config | None, now: datetime) -> tuple[Rule, ...]:
+    """A rule that was switched off meanwhile begins anew."""
+    before = running.norm.rules if running else ()
+    begun = {rule.name: rule.since for rule in before if rule.enabled}
+    return tuple(
+        rule.model_copy(update={"since": begun.get(rule.name, now)})
+        if rule.since == "now"
+        else rule
+        for rule in config.norm.rules
+    )
 
 
 def parse_config(document: object, place: str) -> Config:

@@ -16,7 +16,11 @@ State = Literal["planned", "sending", "unknown", "done", "parked"]
 
 
 class Effect(Frozen):
-    """One row of the ledger. `request` is the JSON of what is sent, so a repeat sends the same."""
+    """One row of the ledger. `request` is the JSON of what is sent, so a repeat sends the same.
+
+    A prompt also has the `rule` that asked, how many `sessions` it tried, and `ended_at`, when its
+    run was over.
+    """
 
     key: str
     kind: Literal["create", "prompt"]
@@ -31,6 +35,9 @@ class Effect(Frozen):
     sends: int = 0
     doubts: int = 0
     session_id: str | None = None
+    sessions: int = 0
+    rule: str | None = None
+    ended_at: datetime | None = None
     result: str | None = None
     reason: str | None = None
     version: int = 0
@@ -38,6 +45,17 @@ class Effect(Frozen):
     @property
     def is_open(self) -> bool:
         return self.state not in ("done", "parked")
+
+    @property
+    def shelf(self) -> str | None:
+        """Under which name rows like this one are listed; None if nobody asks for them."""
+        if self.is_open:
+            return self.kind
+        if self.kind != "prompt":
+            return None
+        if self.state == "parked":
+            return "parked"
+        return "ended" if self.ended_at else "run"
 
     def sending(self, now: datetime) -> Self:
         return self.model_copy(

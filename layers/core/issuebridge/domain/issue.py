@@ -97,21 +97,42 @@ class Edit(Frozen):
     at: datetime
 
 
-class AgentRun(Frozen):
-    """One submitted prompt; `run_id` is None when Norm took it but its answer was lost."""
+RunOutcome = Literal["running", "complete", "awaiting_input", "error", "cancelled", "timed_out"]
 
+
+class AgentRun(Frozen):
+    """One submitted prompt and what came of it; `key` is that of its ledger row.
+
+    `run_id` is None when Norm took it but its answer was lost. `intent_asked` is ours, `intent` is
+    what Norm made of it. `response` is Norm's last word, cut short; `links` are those of artifacts.
+    """
+
+    key: str
     session_id: str
     run_id: str | None
+    intent_asked: str
     intent: str
     requested_by: str
+    rule: str | None = None
     submitted_at: datetime
-    status: str = "running"
+    outcome: RunOutcome = "running"
+    ended_at: datetime | None = None
+    response: str | None = None
+    links: tuple[str, ...] = ()
+
+
+class Fired(Frozen):
+    """When a rule last asked Norm about this issue, and how often it has."""
+
+    at: datetime
+    times: int
 
 
 class CanonicalIssue(Frozen):
     """Our neutral record of one real-world issue: one item in the table.
 
-    `prompting` is the ledger key of the prompt whose turn it is.
+    `prompts` are the ledger keys of the prompts that have not ended, in their order: the first has
+    its turn, until its run ends. `asks` says which rule is due to prompt Norm, and when.
     """
 
     issue_id: str
@@ -129,7 +150,9 @@ class CanonicalIssue(Frozen):
     pending: dict[str, Pending] = {}
     parked: dict[str, str] = {}
     runs: tuple[AgentRun, ...] = ()
-    prompting: str | None = None
+    prompts: tuple[str, ...] = ()
+    asks: dict[str, datetime] = {}
+    fired: dict[str, Fired] = {}
     version: int = 0
 
     def value(self, name: Field) -> str | None:

@@ -6,9 +6,11 @@ so text from outside ("Status page shows ...") must never stand there.
 
 import hashlib
 import json
+import re
 from typing import Annotated, Literal
 
-from pydantic import StringConstraints, ValidationError
+from pydantic import AwareDatetime, StringConstraints, ValidationError
+from pydantic import Field as Setting
 
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import Frozen
@@ -22,19 +24,24 @@ _Short = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_wh
 
 
 class PromptRequest(Frozen):
-    """One message on the prompt queue.
-
-    `issue` is our issue id, or the id or short code (T-1042) that it has at the bland connection.
-    The same `idempotency_key` for the same issue is the same request: it starts one run.
-    """
+    """One message on the prompt queue: put Norm on an issue, once."""
 
     version: Literal[1]
-    issue: _Short
-    intent: Intent
-    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
-    requested_by: _Short
-    idempotency_key: _Short
-    connection: _Short | None = None
+    issue: _Short = Setting(
+        description="our issue id, or the id or short code (T-1042) it has at the bland connection"
+    )
+    intent: Intent = Setting(description="fix lets Norm write; verify and status only read")
+    text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Setting(
+        description=f"cut at {DETAIL_UNITS_MAX} UTF-16 units; mentions of Norm are taken out"
+    )
+    requested_by: _Short = Setting(description="who asks; shown with the run")
+    idempotency_key: _Short = Setting(
+        description="the same key for the same issue is the same request: it starts one run"
+    )
+    connection: _Short | None = Setting(default=None, description="needed if several are bland")
+    deadline: AwareDatetime | None = Setting(
+        default=None, description="not sent after this; a run that was started goes on"
+    )
 
 
 def parse_request(body: str) -> PromptRequest:
@@ -60,3 +67,11 @@ def prompt_key(issue_id: str, request: PromptRequest) -> str:
 def prompt_detail(key: str, request: PromptRequest) -> str:
     """`/intent [ref key] text`: the reference comes early, should the vendor shorten its copy."""
     return cut(f"/{request.intent} [ref {key}] {without_mention(request.text)}", DETAIL_UNITS_MAX)
+
+
+def carries_reference(text: str, key: str) -> bool:
+    """Whether this is the prompt that we sent under that key, whole, cut or without its intent.
+
+    The reference counts only where we put it: a quotation further on may hold anything.
+    """
+    return re.match(rf"\s*(?:/?\w+\s+)?\[ref {re.escape(key)}\]", text) is not None

@@ -63,7 +63,7 @@ def find_url(raw: str) -> str | None:
         document: object = json.loads(raw)
     except ValueError:
         document = raw
-    return next((line_safe(url) for url in _strings(document) if _is_http(url)), None)
+    return next((line_safe(url) for url in _strings(document) if is_web_address(url)), None)
 
 
 def _strings(document: object) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _strings(document: object) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _is_http(text: str) -> bool:
+def is_web_address(text: str) -> bool:
     try:
         parts = urlsplit(text.strip())
     except ValueError:

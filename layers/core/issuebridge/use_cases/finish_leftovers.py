@@ -9,6 +9,7 @@ from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import SyncError
 from issuebridge.ports import Clock, IssueStore, Ledger
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
+from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
 REMAINING_SECONDS_MIN = 30
@@ -36,6 +37,7 @@ class FinishLeftovers:
     ledger: Ledger
     push: PushChanges
     submit: SubmitPrompt
+    start: StartPrompts
     config: Config
     clock: Clock
 
@@ -61,6 +63,7 @@ class FinishLeftovers:
 
     def _push(self, report: Leftovers, issue_id: str) -> None:
         report.pushed.extend(self.push(issue_id))
+        report.prompted.extend(self.start(issue_id))
 
     def _look(self, report: Leftovers, effect: Effect) -> None:
         report.pushed.append(self.push.look(effect))

@@ -1,11 +1,11 @@
 """Submit a Norm prompt once, and record its run.
 
 A prompt starts a paid agent that can write, so it is never repeated on a guess: the ledger row
-comes first, one prompt at a time is in flight for an issue, and an answer that was lost is looked
+comes first, one prompt at a time has the turn of an issue, and an answer that was lost is looked
 for in the issue's activity.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -20,19 +20,22 @@ from issuebridge.domain.errors import (
     Misconfigured,
     RateLimited,
     Rejected,
+    SyncError,
     Transient,
 )
 from issuebridge.domain.issue import AgentRun, CanonicalIssue
-from issuebridge.domain.prompt import PromptRequest, prompt_detail, prompt_key
-from issuebridge.ports import ActivityEntry, Agent, Clock, IssueStore, Ledger, Session, Submitted
+from issuebridge.domain.prompt import PromptRequest, carries_reference, prompt_detail, prompt_key
+from issuebridge.ports import Agent, Clock, IssueStore, Ledger, Session, Submitted
+from issuebridge.use_cases.prompt_line import RACES_MAX, PromptLine
 
 LEASE_SECONDS = 150
 BUSY_SECONDS = 20
-SHOWS_SECONDS = 60
-"""So long may an accepted prompt take until its issue shows that Norm works on it."""
+TURN_SECONDS = 300
+"""The end of a run calls the next prompt; this is for the case that the call gets lost."""
+REFUSED_SECONDS = 900
 RESENDS_MAX = 1
+SESSIONS_MAX = 2
 CLOCKS_APART_SECONDS = 60
-RACES_MAX = 5
 REUSABLE = ("pending", "active", "awaiting_input", "complete")
 
 
@@ -40,7 +43,7 @@ REUSABLE = ("pending", "active", "awaiting_input", "complete")
 class Prompted:
     """What became of one request; `run_id` is None until Norm named one."""
 
-    kind: Literal["submitted", "already", "waiting", "parked"]
+    kind: Literal["submitted", "already", "waiting", "parked", "refused"]
     issue_id: str
     key: str
     run_id: str | None = None
@@ -55,19 +58,47 @@ class SubmitPrompt:
     config: Config
     clock: Clock
 
+    @property
+    def line(self) -> PromptLine:
+        return PromptLine(self.store, self.ledger, self.clock)
+
     def __call__(self, request: PromptRequest) -> Prompted:
         """Plan the request and take its first step. Rejected when it can never be submitted."""
-        issue, connection = self._resolve(request)
-        key = prompt_key(issue.issue_id, request)
-        effect = self.ledger.get(key)
-        if effect is None:
-            effect = self._plan(key, issue, connection, request)
-        elif effect.request != request.model_dump_json():
-            raise Rejected(
-                f"idempotency_key {request.idempotency_key} was used for another prompt on this "
-                "issue: give each request its own"
-            )
-        return self.resume(effect)
+        for _ in range(RACES_MAX):
+            issue, connection = self._resolve(request)
+            effect = self.ledger.get(prompt_key(issue.issue_id, request))
+            if effect and effect.request != request.model_dump_json():
+                raise Rejected(
+                    f"idempotency_key {request.idempotency_key} was used for another prompt on "
+                    "this issue: give each request its own"
+                )
+            try:
+                return self.resume(effect or self.plan(issue, connection, request))
+            except LostRace:
+                if effect:
+                    raise
+        raise LostRace(f"{request.issue}: gave up after {RACES_MAX} races")
+
+    def plan(
+        self,
+        issue: CanonicalIssue,
+        connection: str,
+        request: PromptRequest,
+        rule: str | None = None,
+    ) -> Effect:
+        """Store the issue as given, and the prompt at the end of its line, in one commit."""
+        now = self.clock.now()
+        effect = Effect(
+            key=prompt_key(issue.issue_id, request),
+            kind="prompt",
+            issue_id=issue.issue_id,
+            connection=connection,
+            request=request.model_dump_json(),
+            rule=rule,
+            planned_at=now,
+            due_at=now,
+        )
+        return self.line.join(issue, effect)
 
     def resume(self, effect: Effect) -> Prompted:
         """One step of the effect, from wherever the ledger says it stands."""
@@ -99,172 +130,138 @@ class SubmitPrompt:
         at = next((name for name in names if name in issue.refs), None)
         if at is None:
             raise Rejected(f"issue {request.issue} has no copy at bland, so Norm cannot see it")
+        if self.config.connections[at].mode != "mirror":
+            raise Rejected(f"connections.{at}.mode: nothing is written there unless it is mirror")
         return issue, at
-
-    def _plan(
-        self, key: str, issue: CanonicalIssue, connection: str, request: PromptRequest
-    ) -> Effect:
-        now = self.clock.now()
-        return self.ledger.put(
-            Effect(
-                key=key,
-                kind="prompt",
-                issue_id=issue.issue_id,
-                connection=connection,
-                request=request.model_dump_json(),
-                planned_at=now,
-                due_at=now,
-            )
-        )
 
     def _send(self, effect: Effect) -> Prompted:
         """Choose the session, say that we send, send."""
-        agent, remote_id = self.agent(effect.connection), self._remote_id(effect)
+        agent, request = self.agent(effect.connection), _request(effect)
+        if request.deadline and self.clock.now() >= request.deadline:
+            return self._park(effect, f"its deadline passed: {effect.reason or 'not sent'}")
         try:
-            ready = self._ready(effect, agent, remote_id)
-        except (Rejected, Misconfigured) as error:
-            return self._settle(effect.parked(str(error)))
+            ready = self._ready(effect, agent)
+        except (Transient, Misconfigured, Rejected) as error:
+            return self._not_ready(effect, error)
         if isinstance(ready, Prompted):
             return ready
         now = self.clock.now()
         lease = now + timedelta(seconds=LEASE_SECONDS)
         effect = self.ledger.put(ready.sending(now).model_copy(update={"due_at": lease}))
-        request = PromptRequest.model_validate_json(effect.request)
         assert effect.session_id is not None, "a session is stored before it is prompted"
+        detail = prompt_detail(effect.key, request)
         try:
-            answer = agent.submit(remote_id, effect.session_id, prompt_detail(effect.key, request))
+            answer = agent.submit(self._remote_id(effect), effect.session_id, detail)
         except (Ambiguous, Transient, Rejected, Misconfigured) as error:
             return self._failed(effect, error)
         return self._accepted(effect, answer)
 
-    def _ready(self, effect: Effect, agent: Agent, remote_id: str) -> Effect | Prompted:
-        """The effect with a session of its own; or Norm is busy, and it waits its turn."""
-        if not self._has_turn(effect):
-            return self._wait(effect, "another prompt of this issue goes first", BUSY_SECONDS)
+    def _not_ready(self, effect: Effect, error: SyncError) -> Prompted:
+        """Nothing was sent; only a refusal that says so is final."""
+        if isinstance(error, Rejected):
+            return self._park(effect, str(error))
+        pause = REFUSED_SECONDS if isinstance(error, Misconfigured) else BUSY_SECONDS
+        asked = error.retry_after_seconds if isinstance(error, RateLimited) else pause
+        return self._wait(effect, str(error), asked)
+
+    def _ready(self, effect: Effect, agent: Agent) -> Effect | Prompted:
+        """The effect with a session of its own; or it waits its turn, or for Norm."""
+        if not self.line.has_turn(effect):
+            return self._wait(effect, "another prompt of this issue goes first", TURN_SECONDS)
+        remote_id = self._remote_id(effect)
         latest, is_processing = agent.latest_session(remote_id)
-        if is_processing or self._has_just_begun(effect):
+        if is_processing:
             return self._wait(effect, "Norm works on this issue", BUSY_SECONDS)
         if effect.session_id:
             return effect
-        try:
-            session = self._session(effect, agent, remote_id, latest)
-        except RateLimited as error:
-            return self._wait(effect, str(error), error.retry_after_seconds)
-        except Transient as error:
-            return self._wait(effect, str(error), BUSY_SECONDS)
-        return self.ledger.put(effect.model_copy(update={"session_id": session.session_id}))
+        session = self._session(effect, agent, remote_id, latest)
+        update = {"session_id": session.session_id, "sessions": effect.sessions + 1}
+        return self.ledger.put(effect.model_copy(update=update))
 
     def _session(
         self, effect: Effect, agent: Agent, remote_id: str, latest: Session | None
     ) -> Session:
         """The issue's latest usable session, else a new one. A session alone starts no run, so one
         whose answer was lost is a spare, never a second run."""
-        if latest and latest.status in REUSABLE and effect.sends == 0:
+        if latest and latest.status in REUSABLE and effect.sessions == 0:
             return latest
         return agent.create_session(remote_id)
 
-    def _has_turn(self, effect: Effect) -> bool:
-        """One prompt at a time for an issue. Whose turn it is stands on the issue itself, whose
-        version lets only one worker take it."""
-        issue = self._issue(effect)
-        if issue.prompting == effect.key:
-            return True
-        holder = self.ledger.get(issue.prompting) if issue.prompting else None
-        if holder and holder.is_open:
-            return False
-        try:
-            self.store.commit(issue.model_copy(update={"prompting": effect.key}))
-        except LostRace:
-            return False
-        return True
-
-    def _has_just_begun(self, effect: Effect) -> bool:
-        """A run need not show as such at once."""
-        begun = self.clock.now() - timedelta(seconds=SHOWS_SECONDS)
-        return any(run.submitted_at > begun for run in self._issue(effect).runs)
-
     def _wait(self, effect: Effect, reason: str, seconds: float) -> Prompted:
-        due = self.clock.now() + timedelta(seconds=seconds)
+        """Nothing is under way for it, so it can as well be given up."""
+        now, minutes = self.clock.now(), self.config.norm.wait_minutes_max
+        if now - effect.planned_at > timedelta(minutes=minutes):
+            return self._park(effect, f"given up after {minutes:g} minutes: {reason}")
+        due = now + timedelta(seconds=seconds)
         return self._told(self.ledger.put(effect.planned(due, reason)), "waiting")
 
-    def _failed(self, effect: Effect, error: Exception) -> Prompted:
+    def _park(self, effect: Effect, reason: str) -> Prompted:
+        return self._told(self.line.park(effect, reason), "parked")
+
+    def _failed(self, effect: Effect, error: SyncError) -> Prompted:
         """What the failure lets us conclude: nothing was queued, or nobody knows."""
-        if isinstance(error, Ambiguous):
+        doubtful = isinstance(error, Conflict) and effect.doubts > 0
+        if isinstance(error, Ambiguous) or doubtful:
             doubted = effect.doubted(self.clock.now(), str(error))
             return self._told(self.ledger.put(doubted), "waiting")
-        if isinstance(error, RateLimited):
-            return self._wait(effect, str(error), error.retry_after_seconds)
-        if isinstance(error, Conflict) and effect.doubts:
-            return self._told(self.ledger.put(effect.looked(self.clock.now())), "waiting")
-        if isinstance(error, Transient | Conflict):
-            return self._wait(effect, str(error), BUSY_SECONDS)
-        if isinstance(error, Gone) and effect.sends <= RESENDS_MAX:
+        if isinstance(error, Gone | Conflict) and effect.sessions < SESSIONS_MAX:
             afresh = effect.model_copy(update={"session_id": None})
-            return self._wait(afresh, f"session refused, another one is made: {error}", 0)
-        return self._settle(effect.parked(str(error)))
+            return self._wait(afresh, f"refused; now in a session of its own: {error}", 0)
+        if isinstance(error, Conflict):
+            return self._wait(effect, str(error), BUSY_SECONDS)
+        if isinstance(error, Transient):
+            return self._not_ready(effect, error)
+        return self._park(effect, str(error))
 
     def _look(self, effect: Effect) -> Prompted:
         """Did Norm take it? Its activity tells; if not, a read-only intent is worth one resend."""
         sent_at = effect.sent_at or effect.planned_at
         since = sent_at - timedelta(seconds=CLOCKS_APART_SECONDS)
-        agent = self.agent(effect.connection)
-        entry = self._own_prompt(effect, agent.activity(self._remote_id(effect), since))
-        request = PromptRequest.model_validate_json(effect.request)
-        if entry:
-            return self._accepted(effect, Submitted(entry.run_id or "", request.intent))
-        recovery, looks = self.config.recovery, effect.looks + 1
-        due = look_due(sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds)
-        if looks < recovery.looks or self.clock.now() < due:
-            return self._told(self.ledger.put(effect.looked(due)), "waiting")
-        if request.intent == "fix" or effect.doubts > RESENDS_MAX:
-            return self._settle(
-                effect.parked("nobody knows whether Norm took it: look at the issue and decide")
-            )
-        return self._told(
-            self.ledger.put(effect.planned(self.clock.now(), "sent again")), "waiting"
-        )
+        try:
+            entries = self.agent(effect.connection).activity(self._remote_id(effect), since)
+        except Rejected as error:
+            return self._park(effect, f"nobody knows whether Norm took it: {error}")
+        except (Transient, Misconfigured) as error:
+            due = self.clock.now() + timedelta(seconds=BUSY_SECONDS)
+            unseen = effect.model_copy(update={"due_at": due, "reason": str(error)})
+            return self._told(self.ledger.put(unseen), "waiting")
+        prompts = [e for e in entries if e.type == "prompt"]
+        own = next((e for e in prompts if carries_reference(e.text, effect.key)), None)
+        if own:
+            return self._accepted(effect, Submitted(own.run_id or "", _request(effect).intent))
+        return self._not_found(effect)
 
-    def _own_prompt(self, effect: Effect, entries: Sequence[ActivityEntry]) -> ActivityEntry | None:
-        return next(
-            (e for e in entries if e.type == "prompt" and f"[ref {effect.key}]" in e.text), None
-        )
+    def _not_found(self, effect: Effect) -> Prompted:
+        now, recovery, looks = self.clock.now(), self.config.recovery, effect.looks + 1
+        sent_at = effect.sent_at or effect.planned_at
+        due = look_due(sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds)
+        if looks < recovery.looks or now < due:
+            return self._told(self.ledger.put(effect.looked(due)), "waiting")
+        if _request(effect).intent == "fix" or effect.doubts > RESENDS_MAX:
+            return self._park(
+                effect, "nobody knows whether Norm took it: look at the issue and decide"
+            )
+        return self._told(self.ledger.put(effect.planned(now, "sent again")), "waiting")
 
     def _accepted(self, effect: Effect, answer: Submitted) -> Prompted:
         """Store the run on the issue together with the finished effect."""
-        request = PromptRequest.model_validate_json(effect.request)
+        request = _request(effect)
         run = AgentRun(
+            key=effect.key,
             session_id=effect.session_id or "",
             run_id=answer.run_id or None,
+            intent_asked=request.intent,
             intent=answer.intent,
             requested_by=request.requested_by,
+            rule=effect.rule,
             submitted_at=effect.sent_at or effect.planned_at,
-            status="running" if answer.intent == request.intent else "intent_changed",
         )
-        return self._settle(effect.done(run.run_id), run)
-
-    def _settle(self, effect: Effect, run: AgentRun | None = None) -> Prompted:
-        if run is None:
-            return self._told(self.ledger.put(effect), "parked")
-        for _ in range(RACES_MAX):
-            issue = self._issue(effect)
-            recorded = issue.model_copy(update={"runs": (*issue.runs, run)})
-            try:
-                self.store.commit(recorded, done=effect)
-            except LostRace:
-                if not self._still_ours(effect):
-                    raise
-                continue
-            return Prompted("submitted", effect.issue_id, effect.key, run.run_id, run.intent)
-        raise LostRace(f"{effect.issue_id}: gave up after {RACES_MAX} races")
-
-    def _still_ours(self, effect: Effect) -> bool:
-        now = self.ledger.get(effect.key)
-        return now is not None and now.version == effect.version
+        self.line.started(effect.done(run.run_id), run)
+        return Prompted("submitted", effect.issue_id, effect.key, run.run_id, run.intent)
 
     def _remote_id(self, effect: Effect) -> str:
-        return self._issue(effect).refs[effect.connection].remote_id
+        return self.line.issue(effect).refs[effect.connection].remote_id
 
-    def _issue(self, effect: Effect) -> CanonicalIssue:
-        issue = self.store.load(effect.issue_id)
-        assert issue is not None, "a prompt is planned for a stored issue"
-        return issue
+
+def _request(effect: Effect) -> PromptRequest:
+    return PromptRequest.model_validate_json(effect.request)

@@ -29,8 +29,8 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.domain.run import ActivityEntry
 from issuebridge.ports import (
-    ActivityEntry,
     Agent,
     Changes,
     IssueSystem,
@@ -176,8 +176,9 @@ class BlandAgent:
         entries: list[ActivityEntry] = []
         at = since
         for rows in _walk(self._http, ACTIVITY, remote_id):
+            oldest = since + min(self._http.skew, timedelta())
             for entry in (found for row in rows if (found := to_entry(row, at))):
-                if entry.created_at < since:
+                if entry.created_at < oldest:
                     return entries
                 entries.append(entry)
                 at = entry.created_at

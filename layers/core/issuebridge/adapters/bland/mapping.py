@@ -1,5 +1,6 @@
 """Bland Triage's words and objects, to ours and back."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -15,12 +16,14 @@ from issuebridge.adapters.http import (
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.policy import Traits
+from issuebridge.domain.reading import is_web_address
+from issuebridge.domain.run import ActivityEntry
 from issuebridge.domain.text import cut, without_mention
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
-from issuebridge.ports import ActivityEntry
 
 TITLE_UNITS_MAX = 200
 CATEGORY_UNITS_MAX = 64
+LINK_MAX = 2000
 SEVERITY_DEFAULT = "medium"
 CATEGORY_DEFAULT = "Bug"
 """Bland requires both, and not every origin has them; this category is one of its own."""
@@ -70,6 +73,7 @@ class BlandEntry(Payload):
     detail: Text = ""
     agent_session: object = None
     metadata: object = None
+    artifact: object = None
     created_at: Instant = None
 
 
@@ -111,11 +115,27 @@ def to_entry(payload: dict[str, Any], at_default: datetime) -> ActivityEntry | N
         session_id=_inner(entry.agent_session, "id"),
         run_id=_inner(entry.metadata, "run_id"),
         created_at=entry.created_at or at_default,
+        links=tuple(_links(_named(entry.artifact, "external_urls"))),
     )
 
 
+def _links(value: object) -> Iterator[str]:
+    """Every web address in an artifact's links, whose shape is not described."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _links(inner)
+    elif isinstance(value, str) and len(value) <= LINK_MAX and is_web_address(value):
+        yield value
+
+
+def _named(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else None
+
+
 def _inner(value: object, name: str) -> str | None:
-    found = value.get(name) if isinstance(value, dict) else None
+    found = _named(value, name)
     return found if isinstance(found, str) and found else None
 
 

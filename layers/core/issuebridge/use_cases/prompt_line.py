@@ -1,0 +1,95 @@
+"""The prompts of one issue that have not ended, in their order: the first has its turn.
+
+The line stands on the issue, whose version lets only one worker change it. Whatever joins or
+leaves it does so in one commit with its ledger row, so neither is ever stored without the other.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from issuebridge.domain.converge import newly_pending
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import LostRace, Rejected
+from issuebridge.domain.issue import AgentRun, CanonicalIssue, HistoryEntry
+from issuebridge.ports import Clock, IssueStore, Ledger
+
+WAITING_MAX = 100
+RUNS_KEPT_MAX = 50
+"""What an issue remembers; the ledger remembers every run."""
+RACES_MAX = 5
+
+Change = Callable[[CanonicalIssue], tuple[CanonicalIssue, Sequence[HistoryEntry]]]
+
+
+@dataclass(frozen=True)
+class PromptLine:
+    store: IssueStore
+    ledger: Ledger
+    clock: Clock
+
+    def issue(self, effect: Effect) -> CanonicalIssue:
+        issue = self.store.load(effect.issue_id)
+        assert issue is not None, "a prompt is planned for a stored issue"
+        return issue
+
+    def join(self, issue: CanonicalIssue, effect: Effect) -> Effect:
+        """Store the issue as given, with the new prompt at the end of its line."""
+        if len(issue.prompts) >= WAITING_MAX:
+            raise Rejected(f"{WAITING_MAX} prompts wait on this issue already")
+        joined = issue.model_copy(update={"prompts": (*issue.prompts, effect.key)})
+        self.store.commit(joined, done=effect)
+        return effect.model_copy(update={"version": effect.version + 1})
+
+    def has_turn(self, effect: Effect) -> bool:
+        return self.issue(effect).prompts[:1] == (effect.key,)
+
+    def started(self, effect: Effect, run: AgentRun) -> None:
+        """The run keeps the turn of its prompt until it ends."""
+        self._record(effect, lambda issue: (_with_run(issue, run), ()))
+
+    def park(self, effect: Effect, reason: str) -> Effect:
+        parked = effect.parked(reason)
+        self._leave(parked, lambda issue: (issue, ()))
+        return parked
+
+    def ended(self, effect: Effect, run: AgentRun, change: Change) -> Effect | None:
+        """The run is over. The prompt whose turn it is now, if one waits."""
+        done = effect.model_copy(update={"result": run.run_id, "ended_at": run.ended_at})
+        return self._leave(done, lambda issue: change(_with_run(issue, run)))
+
+    def _leave(self, effect: Effect, change: Change) -> Effect | None:
+        def without(issue: CanonicalIssue) -> tuple[CanonicalIssue, Sequence[HistoryEntry]]:
+            rest = tuple(key for key in issue.prompts if key != effect.key)
+            return change(issue.model_copy(update={"prompts": rest}))
+
+        return self._call_next(self._record(effect, without))
+
+    def _call_next(self, issue: CanonicalIssue) -> Effect | None:
+        """Whose turn it is waits no longer. Should this get lost, its own time comes later."""
+        first = self.ledger.get(issue.prompts[0]) if issue.prompts else None
+        if first is None or first.state != "planned":
+            return None
+        with suppress(LostRace):
+            return self.ledger.put(first.planned(self.clock.now()))
+        return None
+
+    def _record(self, effect: Effect, change: Change) -> CanonicalIssue:
+        for _ in range(RACES_MAX):
+            before = self.issue(effect)
+            after, history = change(before)
+            try:
+                wake = newly_pending(before, after)
+                return self.store.commit(after, history, wake=wake, done=effect)
+            except LostRace:
+                stored = self.ledger.get(effect.key)
+                if stored is None or stored.version != effect.version:
+                    raise
+        raise LostRace(f"{effect.issue_id}: gave up after {RACES_MAX} races")
+
+
+def _with_run(issue: CanonicalIssue, run: AgentRun) -> CanonicalIssue:
+    known = any(other.key == run.key for other in issue.runs)
+    runs = [run if other.key == run.key else other for other in issue.runs]
+    kept = (runs if known else [*runs, run])[-RUNS_KEPT_MAX:]
+    return issue.model_copy(update={"runs": tuple(kept)})

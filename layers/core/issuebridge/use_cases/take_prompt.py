@@ -1,0 +1,45 @@
+"""Take one message off the prompt queue: submit it, or set it aside with the reason, once."""
+
+import hashlib
+from dataclasses import dataclass
+
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import Rejected
+from issuebridge.domain.prompt import parse_request
+from issuebridge.ports import Clock, DeadLetters, Ledger
+from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
+
+BODY_KEPT_MAX = 20_000
+
+
+@dataclass(frozen=True)
+class TakePrompt:
+    submit: SubmitPrompt
+    ledger: Ledger
+    dead_letters: DeadLetters
+    clock: Clock
+
+    def __call__(self, body: str, group: str) -> Prompted:
+        """`group` is the message's own, so that what was refused keeps its order too."""
+        try:
+            return self.submit(parse_request(body))
+        except Rejected as error:
+            return self._refuse(body, group, str(error))
+
+    def _refuse(self, body: str, group: str, reason: str) -> Prompted:
+        """The queue would only deliver it again, in vain: it is done with here."""
+        key = f"rj{hashlib.sha256(body.encode()).hexdigest()[:24]}"
+        self.dead_letters.send(body, reason, group=group, key=key)
+        if self.ledger.get(key) is None:
+            now = self.clock.now()
+            row = Effect(
+                key=key,
+                kind="prompt",
+                issue_id="",
+                connection="",
+                request=body[:BODY_KEPT_MAX],
+                planned_at=now,
+                due_at=now,
+            )
+            self.ledger.put(row.parked(reason))
+        return Prompted("refused", "", key, detail=reason)
