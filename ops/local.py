@@ -17,6 +17,8 @@ from ops.stack import Stack, put_secrets
 __all__ = ["LocalStackError", "deployed", "kept_up", "read_secrets", "running"]
 
 RUNNING = LOGS / "running.json"
+AWS_INI = LOGS / "aws.ini"
+"""As AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE it makes any AWS tool talk to that stack."""
 
 
 def read_secrets(path: Path, config: Config) -> dict[str, str]:
@@ -59,22 +61,23 @@ def kept_up(
         stack = Stack(aws.session(), aws.outputs)
         put_secrets(stack.session, secrets)
         stack.push_config(config)
-        note = {"aws": str(aws.folder / "aws.ini"), "outputs": dict(aws.outputs)}
-        RUNNING.write_text(json.dumps(note))
+        AWS_INI.write_text((aws.folder / "aws.ini").read_text())
+        RUNNING.write_text(json.dumps(dict(aws.outputs)))
         try:
             yield stack
         finally:
             RUNNING.unlink(missing_ok=True)
+            AWS_INI.unlink(missing_ok=True)
 
 
 def running() -> Stack:
     try:
-        note = json.loads(RUNNING.read_text())
+        outputs = json.loads(RUNNING.read_text())
     except OSError:
         raise Misconfigured(
             "no local stack is up: start one with `make local CONFIG=file.yaml`"
         ) from None
     core = botocore.session.Session(profile="default")
     for name in ("config_file", "credentials_file"):
-        core.set_config_variable(name, note["aws"])
-    return Stack(boto3.Session(botocore_session=core), note["outputs"])
+        core.set_config_variable(name, str(AWS_INI))
+    return Stack(boto3.Session(botocore_session=core), outputs)

@@ -1,0 +1,114 @@
+"""`make local` as a person uses it: up, used from another terminal and by AWS's tools, down."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops.local_stack import ROOT, SAM
+from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
+
+FUNCTIONS = {
+    "PollBland": "poll_bland",
+    "PollAntimetal": "poll_antimetal",
+    "PollZylon": "poll_zylon",
+    "Mirror": "mirror",
+    "SubmitPrompt": "submit_prompt",
+    "Reconcile": "reconcile",
+}
+UP_SECONDS_MAX = 180
+
+
+def command(*arguments: object, **more: str) -> str:
+    """What it prints; it must succeed."""
+    environment = {**os.environ, **more, "SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(
+        [str(a) for a in arguments],
+        check=False,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def issuebridge(*arguments: object) -> str:
+    return command(sys.executable, "-m", "ops.cli", "--local", *arguments)
+
+
+@pytest.fixture(scope="module")
+def vendors():
+    sims = [BlandSimulator(), AntimetalSimulator(), ZylonSimulator()]
+    with sims[0].serving(), sims[1].serving(), sims[2].serving():
+        sims[0].add(title="Is asked about by events/submit_prompt.json", status="todo")
+        yield {sim.vendor: sim for sim in sims}
+
+
+@pytest.fixture(scope="module")
+def up(vendors, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("own")
+    config = {
+        "version": 1,
+        "connections": {
+            kind: {
+                "kind": kind,
+                "base_url": sim.api_url,
+                "secret": f"issuebridge/{kind}",
+                "mode": "mirror",
+            }
+            for kind, sim in vendors.items()
+        },
+        "routes": [{"from": "antimetal", "to": "bland"}],
+    }
+    (folder / "own.yaml").write_text(yaml.safe_dump(config))
+    secrets = {f"issuebridge/{kind}": sim.api_key for kind, sim in vendors.items()}
+    (folder / "secrets.yaml").write_text(yaml.safe_dump(secrets))
+    options = ["--config", folder / "own.yaml", "--secrets", folder / "secrets.yaml"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ops.cli", "local", *map(str, options)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        until = time.monotonic() + UP_SECONDS_MAX
+        for line in running.stdout:
+            assert time.monotonic() < until
+            if line.startswith("Ctrl-C"):
+                break
+        yield running
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 0
+    assert not (ROOT / ".local/running.json").exists()
+
+
+@pytest.mark.usefixtures("up")
+def test_a_round_from_another_terminal_does_the_work_and_says_what(vendors):
+    vendors["antimetal"].add(title="Disk full", severity="high", status="investigating")
+    told = json.loads(issuebridge("round", "--json"))
+    assert [made["connection"] for made in told["created"]] == ["bland"]
+    titles = [issue["title"] for issue in vendors["bland"].issues.values()]
+    assert titles.count("Disk full") == 1
+    status = json.loads(issuebridge("status", "--json"))
+    assert [row["completeness"]["closes"] for row in status] == [True] * 3
+    assert {row["seen_within_seconds"] for row in status} == {60}
+
+
+@pytest.mark.usefixtures("up")
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_sam_can_invoke_every_function_with_its_event_file(function):
+    aws = str(ROOT / ".local/aws.ini")
+    event = Path("events") / f"{FUNCTIONS[function]}.json"
+    answer = command(
+        *(SAM, "remote", "invoke", function, "--stack-name", "issuebridge", "--event-file", event),
+        AWS_CONFIG_FILE=aws,
+        AWS_SHARED_CREDENTIALS_FILE=aws,
+    )
+    assert "errorMessage" not in answer
