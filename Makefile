@@ -1,12 +1,13 @@
 # Each target is one line of real work; `make` alone lists them.
 PYTHON ?= python3
 CONFIG ?= issuebridge.yaml
+SEEDS ?= 1000
 SAM := .venv-sam/bin/sam
 export SAM_CLI_TELEMETRY = 0
 unexport PYTHONPATH VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test check build deploy lock clean
+.PHONY: help setup demo local test simulate check build deploy lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -22,6 +23,9 @@ local: setup ## the stack on this machine with your configuration: make local CO
 
 test: setup ## every test, the deployed local stack included
 	.venv/bin/pytest tests/unit tests/integration tests/e2e
+
+simulate: setup ## random histories with every fault there is: make simulate SEEDS=20000
+	.venv/bin/python -m tests.simulation --seeds $(SEEDS)
 
 check: setup ## format, lint, types, import rules, template
 	.venv/bin/ruff format --check .

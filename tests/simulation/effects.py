@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from issuebridge.domain.errors import (
@@ -63,13 +63,16 @@ class Worker:
     job: str
     deadline: datetime
     faults: dict[tuple[str, int], Fault]
+    boundaries: int = 0
     reached: Counter[str] = field(default_factory=Counter)
 
     def reach(self, call: str) -> Fault | None:
-        """The fault of this boundary, if any; both its own count and the call's go up."""
-        found = [self.faults.get((on, self.reached[on])) for on in ("", call)]
-        self.reached.update(["", call])
-        return next((fault for fault in found if fault), None)
+        """The fault of this boundary, if any."""
+        place, self.boundaries = self.boundaries, self.boundaries + 1
+        if not self.faults:
+            return None
+        nth, self.reached[call] = self.reached[call], self.reached[call] + 1
+        return self.faults.get(("", place)) or self.faults.get((call, nth))
 
 
 @dataclass
@@ -144,13 +147,14 @@ def _told(fault: Fault) -> str:
 def _spoilt(answer: object, given: tuple[object, ...], fault: Fault) -> Page:
     """A page that is empty in mid-walk, leads to itself, or whose cursor is no longer known."""
     assert isinstance(answer, Page)
-    cursor = given[1] if len(given) > 1 else None
+    cursor = given[1]
+    assert cursor is None or isinstance(cursor, str)
     how = fault.amount % 3
     if how == 0 and cursor is not None:
         raise StaleCursor("400: no such cursor")
-    if how == 1:
-        return Page([], answer.cursor)
-    return Page(answer.issues, str(cursor) if cursor else answer.cursor)
+    if how == 1 and (cursor is None or answer.cursor):
+        return replace(answer, issues=[])
+    return replace(answer, cursor=cursor or answer.cursor)
 
 
 class Watched:

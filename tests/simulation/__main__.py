@@ -1,0 +1,94 @@
+"""`python -m tests.simulation --seeds 20000`, or `--seed 7` to replay one; on every core."""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from multiprocessing import Pool
+
+from tests.simulation.crashes import SCENARIOS, struck
+from tests.simulation.histories import History, make_history
+from tests.simulation.play import Played, play
+from tests.simulation.shrink import report, shrink
+
+CHUNK = 50
+SHOWN_MAX = 3
+
+
+@dataclass
+class Tally:
+    """What many histories came to."""
+
+    figures: Counter[str] = field(default_factory=Counter)
+    crash_points: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, history: History, played: Played) -> None:
+        self.figures.update(played.figures)
+        self.crash_points.update(played.crash_points)
+        if played.failure:
+            if len(self.failures) < SHOWN_MAX:
+                history, played = shrink(history, played)
+            self.failures.append(report(history, played))
+
+    def merge(self, other: "Tally") -> None:
+        self.figures.update(other.figures)
+        self.crash_points.update(other.crash_points)
+        self.failures.extend(other.failures)
+
+
+def run_seeds(seeds: range) -> Tally:
+    tally = Tally()
+    for seed in seeds:
+        history = make_history(seed)
+        tally.add(history, play(history))
+    return tally
+
+
+def run_scenario(name: str) -> Tally:
+    tally = Tally()
+    for history in struck(name):
+        tally.figures["enumerated blows"] += 1
+        tally.add(history, play(history))
+    return tally
+
+
+def _tallies(seeds: range) -> Iterator[Tally]:
+    starts = range(seeds.start, seeds.stop, CHUNK)
+    chunks = [range(start, min(start + CHUNK, seeds.stop)) for start in starts]
+    with Pool(os.cpu_count()) as pool:
+        yield from pool.imap_unordered(run_scenario, SCENARIOS)
+        yield from pool.imap_unordered(run_seeds, chunks)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--seed", type=int, help="replay this one, and cut it down if it fails")
+    given = parser.parse_args()
+    if given.seed is not None:
+        return _told(run_seeds(range(given.seed, given.seed + 1)), 0)
+    began, tally = time.monotonic(), Tally()
+    for part in _tallies(range(given.first, given.first + given.seeds)):
+        tally.merge(part)
+    return _told(tally, time.monotonic() - began)
+
+
+def _told(tally: Tally, seconds: float) -> int:
+    lines = [f"{count:>12,}  {name}" for name, count in sorted(tally.figures.items())]
+    lines += [
+        f"{len(tally.crash_points):>12,}  different crash points",
+        f"{seconds:>12,.0f}  seconds",
+        f"{len(tally.failures):>12,}  failures",
+        *tally.failures[:SHOWN_MAX],
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 1 if tally.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

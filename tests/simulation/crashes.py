@@ -1,0 +1,131 @@
+"""Short scenarios, struck at every single boundary: enumerated, not sampled."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tests.simulation.histories import History
+from tests.simulation.norm import NormHabits
+from tests.simulation.steps import Add, Ask, Calm, Edit, Fault, Step, Wait, Work
+from tests.simulation.topology import Topology
+from tests.simulation.vendor import Habits
+from tests.simulation.world import SimWorld
+from tests.world import connection, document
+
+LINE = {"external_link": "managed_line"}
+TOPOLOGY = Topology(
+    document=document(
+        connections={
+            "bland": connection("bland", carriers=LINE),
+            "antimetal": connection("antimetal"),
+            "zylon": connection("zylon", carriers={**LINE, "severity": "managed_line"}),
+        }
+    )
+    | {
+        "routes": [
+            {"from": "antimetal", "to": "bland"},
+            {"from": "zylon", "to": "bland"},
+            {"from": "bland", "to": "antimetal", "filter": {}, "daily_budget": 1000},
+        ]
+    },
+    habits={name: Habits() for name in ("bland", "antimetal", "zylon")},
+    norm=NormHabits(),
+    streamless=False,
+)
+KINDS = (("crash", 0), ("fail", 0), ("fail", 1), ("twice", 0))
+"""What strikes; `twice`: a second worker does the whole of the same job right there."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`work` is struck; `before` and `after` are not."""
+
+    before: tuple[Step, ...]
+    work: tuple[Work, ...]
+    after: tuple[Step, ...] = ()
+
+
+def _born(name: str) -> Add:
+    status = {"bland": "todo", "antimetal": "investigating", "zylon": "NotReviewed"}[name]
+    return Add(name, "broken", "It does not work.", (("status", status),))
+
+
+_LOST = Fault(1, "fail", on="create")
+_UNSENT = Fault(0, "fail", on="create")
+
+SCENARIOS: dict[str, Scenario] = {
+    "a counterpart is created": Scenario(
+        (_born("antimetal"),),
+        (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland"), Work("mirror")),
+    ),
+    "a counterpart whose origin gets a line": Scenario(
+        (_born("zylon"),), (Work("poll", "zylon"), Work("mirror"), Work("mirror"))
+    ),
+    "the answer to a create was lost": Scenario(
+        (_born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_LOST,)), Wait(200)),
+        (Work("poll", "bland"), Work("finish")),
+    ),
+    "a create never arrived": Scenario(
+        (_born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_UNSENT,)), Wait(200)),
+        (Work("finish"), Work("finish"), Work("poll", "bland")),
+    ),
+    "an edit is pushed": Scenario(
+        (_born("antimetal"), Calm(3), Edit("antimetal", 0, "status", "resolved")),
+        (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland")),
+    ),
+    "an edit is pushed and taken back": Scenario(
+        (_born("antimetal"), Calm(3), Edit("antimetal", 0, "status", "resolved")),
+        (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland")),
+        (Edit("bland", 0, "status", "in_progress"),),
+    ),
+    "a conflict": Scenario(
+        (
+            _born("antimetal"),
+            Calm(3),
+            Edit("antimetal", 0, "status", "resolved"),
+            Edit("bland", 0, "status", "backlog"),
+        ),
+        (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland"), Work("mirror")),
+    ),
+    "a prompt": Scenario(
+        (_born("bland"), Calm(2), Ask("bland", 0, "fix", "Please.")),
+        (Work("prompt"), Work("finish")),
+    ),
+    "two prompts": Scenario(
+        (
+            _born("bland"),
+            Calm(2),
+            Ask("bland", 0, "verify", "Please."),
+            Ask("bland", 0, "fix", "Please."),
+        ),
+        (Work("prompt", 0), Work("prompt", 1), Work("finish")),
+    ),
+}
+
+
+def struck(name: str, kinds: tuple[tuple[str, int], ...] = KINDS) -> Iterator[History]:
+    """The scenario once for each boundary of each of its workers, and each kind of blow."""
+    scenario = SCENARIOS[name]
+    for place, boundaries in enumerate(_boundaries(scenario)):
+        for at in range(boundaries):
+            for kind, amount in kinds:
+                yield _history(scenario, place, _blow(scenario.work[place], at, kind, amount))
+
+
+def _blow(work: Work, at: int, kind: str, amount: int) -> Fault:
+    if kind == "twice":
+        return Fault(at, "meanwhile", step=work)
+    return Fault(at, kind, amount)
+
+
+def _history(scenario: Scenario, place: int, blow: Fault) -> History:
+    work = list(scenario.work)
+    work[place] = replace(work[place], faults=(blow,))
+    return History(0, TOPOLOGY, (*scenario.before, *work, *scenario.after))
+
+
+def _boundaries(scenario: Scenario) -> list[int]:
+    """How many each worker reaches when nothing strikes."""
+    world = SimWorld(TOPOLOGY)
+    for step in (*scenario.before, *scenario.work):
+        world.play(step)
+    return world.boundaries[-len(scenario.work) :]

@@ -1,0 +1,253 @@
+"""The invariants of the design, asked of a world at rest and of each poll. None of this asks the
+engine: what holds is read from the vendors, the configuration and the stored issue."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from issuebridge.domain.issue import CanonicalIssue, HistoryEntry, RemoteIssue, reference_for
+from issuebridge.domain.policy import Policy
+from issuebridge.domain.reading import find_url
+from issuebridge.domain.words import FIELDS, Field
+from tests.simulation.people import HumanEdit, in_line, words_of
+from tests.simulation.vendor import Broken, wakes_norm
+from tests.simulation.world import SimWorld
+
+
+@dataclass
+class Oracle:
+    world: SimWorld
+    marks: dict[str, datetime] = field(default_factory=dict)
+
+    # 5: the watermark
+
+    def polled(self, connection: str) -> None:
+        """It never goes back, and never passes an issue that is not stored."""
+        mark = self.world.connections.read(connection).watermark
+        before = self.marks.get(connection)
+        if before and (mark is None or mark < before):
+            raise Broken(f"watermark: {connection} went from {before} back to {mark}")
+        if mark is None:
+            return
+        self.marks[connection] = mark
+        vendor = self.world.vendors[connection]
+        covered = mark - timedelta(seconds=vendor.habits.list_lag)
+        for remote_id in vendor.ids:
+            remote = vendor.now(remote_id)
+            if remote.activity_at and remote.activity_at <= covered:
+                self._is_stored(connection, remote, mark)
+
+    def _is_stored(self, connection: str, remote: RemoteIssue, mark: datetime) -> None:
+        issue = self._issue(connection, remote.remote_id)
+        if issue is None:
+            raise Broken(f"watermark: {connection} {mark} passes {remote.display_id}, not stored")
+        ref = issue.refs[connection]
+        known = [ref.baselines.get("status"), ref.sending.get("status")]
+        note = ref.notes.get("status")
+        shown = [k.raws[0] for k in known if k] + ([note.value] if note else [])
+        if remote.raw["status"] not in shown:
+            raise Broken(
+                f"watermark: {connection} {mark} passes {remote.display_id}, stored as {shown}"
+            )
+
+    def _issue(self, connection: str, remote_id: str) -> CanonicalIssue | None:
+        issue_id = self.world.store.find(connection, remote_id)
+        return self.world.store.load(issue_id) if issue_id else None
+
+    # at rest
+
+    def at_rest(self) -> None:
+        issues = [self.world.store.load(issue_id) for issue_id in self.world.store.issues]
+        self._counterparts([issue for issue in issues if issue])
+        for issue in issues:
+            assert issue
+            self._routes(issue)
+            for connection in issue.refs:
+                self._copy(issue, connection)
+        self._edits()
+        self._effects()
+
+    # 3: once
+
+    def _counterparts(self, issues: list[CanonicalIssue]) -> None:
+        for connection, vendor in self.world.vendors.items():
+            for remote_id, draft in vendor.born_of.items():
+                issue = self._issue(connection, remote_id)
+                if issue is None:
+                    raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
+                if draft and draft.reference != reference_for(issue.issue_id, connection):
+                    raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
+                if not draft and issue.origin != connection:
+                    raise Broken(f"twins: {remote_id} is a person's, yet no issue's origin")
+        born = sum(d is None for v in self.world.vendors.values() for d in v.born_of.values())
+        if len(issues) != born:
+            raise Broken(f"twins: {len(issues)} issues are stored, people filed {born}")
+
+    def _routes(self, issue: CanonicalIssue) -> None:
+        for route in self.world.config.routes:
+            origin = self.world.vendors[issue.origin]
+            remote = origin.now(issue.refs[issue.origin].remote_id)
+            shown = {"status": issue.status, "severity": issue.severity}
+            rules = route.filter_or_default
+            taken = [
+                route.source == issue.origin,
+                remote.created_at and remote.created_at >= route.since_at,
+                shown["status"] in rules.status,
+                rules.severity is None or shown["severity"] in rules.severity,
+            ]
+            if all(taken) and route.target not in issue.refs:
+                raise Broken(
+                    f"counterpart: {issue.issue_id} has none at {route.target}: "
+                    f"pending {issue.pending} parked {issue.parked}"
+                )
+
+    # 1: carried
+
+    def _copy(self, issue: CanonicalIssue, connection: str) -> None:
+        policy, vendor = self.world.landscape.policies[connection], self.world.vendors[connection]
+        remote = vendor.now(issue.refs[connection].remote_id)
+        if words_of(remote.description) != vendor.words[remote.remote_id]:
+            raise Broken(f"words: {remote.display_id} shows {remote.description!r}")
+        if issue.pending:
+            raise Broken(f"pending: {issue.issue_id} still lags: {issue.pending}")
+        if not policy.may_write:
+            return
+        for name in FIELDS:
+            self._field(issue, policy, remote, name)
+
+    def _field(
+        self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue, name: Field
+    ) -> None:
+        value = self._wanted(issue, policy.connection, name)
+        if value is None or self._carried(issue, policy, remote, name, value):
+            return
+        note = issue.refs[policy.connection].notes.get(name)
+        if note is None or not self._is_true(note.kind, policy, remote, name, issue):
+            raise Broken(
+                f"carried: {name} of {remote.display_id} is {remote.raw.get(name)!r} "
+                f"{remote.description!r}, canonical {value!r}, note {note}"
+            )
+
+    def _wanted(self, issue: CanonicalIssue, connection: str, name: Field) -> str | None:
+        value = issue.value(name)
+        if name != "external_link" or value is not None:
+            return value
+        across = sorted(issue.refs) if connection == issue.origin else [issue.origin]
+        settings = self.world.config.connections
+        urls = [
+            (settings[other].issue_url or "").format(id=issue.refs[other].remote_id)
+            for other in across
+            if other != connection
+        ]
+        return next((url for url in urls if url), None)
+
+    def _carried(
+        self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue, name: Field, value: str
+    ) -> bool:
+        how, raw = policy.fields[name], remote.raw.get(name)
+        reference = reference_for(issue.issue_id, policy.connection)
+        if how.carrier == "managed_line" and in_line(name, remote.description, reference) == value:
+            return True
+        if how.lens:
+            return value in how.lens.words.get(raw or "", ())
+        return raw is not None and find_url(raw) == value
+
+    def _is_true(
+        self, kind: str, policy: Policy, remote: RemoteIssue, name: Field, issue: CanonicalIssue
+    ) -> bool:
+        """A note may excuse a field only where the world really is so."""
+        how, habits = policy.fields[name], self.world.vendors[policy.connection].habits
+        raw = remote.raw.get(name)
+        line = in_line(name, remote.description, reference_for(issue.issue_id, policy.connection))
+        lens = how.lens
+        strange = raw is not None and (raw not in lens.words if lens else find_url(raw) is None)
+        odd_line = name == "severity" and line not in (None, "critical", "high", "medium", "low")
+        full = len(remote.description) > policy.description_units_max - 300
+        mention = wakes_norm(remote.description)
+        excuses = {
+            "frozen": strange or odd_line,
+            "held": policy.conflict[name] == "hold",
+            "rejected": habits.ignores in (name, "description"),
+            "unsupported": how.carrier == "hub" or full or mention,
+        }
+        return excuses[kind]
+
+    # 4: no human edit is lost
+
+    def _edits(self) -> None:
+        for vendor in self.world.vendors.values():
+            for edit in vendor.edits:
+                counts = edit.fate is None and self._is_mirrored(edit)
+                if counts and not self._stands(edit) and not self._is_told(edit):
+                    raise Broken(f"lost: {edit} stands nowhere and is in no history")
+
+    def _is_mirrored(self, edit: HumanEdit) -> bool:
+        fields = self.world.landscape.policies[edit.connection].fields
+        place, _, name = edit.field.rpartition(".")
+        return not place or fields[name].carrier == "managed_line"  # type: ignore[index]
+
+    def _stands(self, edit: HumanEdit) -> bool:
+        remote = self.world.vendors[edit.connection].now(edit.remote_id)
+        if not edit.field.startswith("line."):
+            return remote.raw.get(edit.field) == edit.raw
+        issue = self._issue(edit.connection, edit.remote_id)
+        assert issue
+        reference = reference_for(issue.issue_id, edit.connection)
+        name = edit.field.removeprefix("line.")
+        return in_line(name, remote.description, reference) == edit.raw
+
+    def _is_told(self, edit: HumanEdit) -> bool:
+        """In the history, by its own value, at or after the edit."""
+        issue = self._issue(edit.connection, edit.remote_id)
+        assert issue
+        name = edit.field.removeprefix("line.")
+        values = set(self._meanings(edit, name))
+        for entry in self.world.store.history(issue.issue_id):
+            if entry.field == name and entry.at >= edit.at and values & set(_said(entry)):
+                return True
+        return bool(values & {issue.value(name)})  # type: ignore[arg-type]
+
+    def _meanings(self, edit: HumanEdit, name: str) -> Iterator[str | None]:
+        yield edit.raw
+        policy = self.world.landscape.policies[edit.connection].fields[name]  # type: ignore[index]
+        if edit.raw is not None and policy.lens and not edit.field.startswith("line."):
+            yield from policy.lens.words.get(edit.raw, ())
+        if edit.raw is not None and not policy.lens:
+            yield find_url(edit.raw)
+
+    # 3: effects came to their end
+
+    def _effects(self) -> None:
+        for stored in self.world.ledger.effects:
+            effect = self.world.ledger.get(stored)
+            assert effect
+            if effect.state in ("sending", "unknown"):
+                raise Broken(f"effect: nobody ends {effect}")
+            if effect.kind == "prompt" and effect.is_open:
+                raise Broken(f"effect: nobody sends {effect}")
+        for norm in self.world.norms.values():
+            for run in norm.runs:
+                issue = self._issue(self._at(norm), run.remote_id)
+                effect = self.world.ledger.get(run.key)
+                if not effect or (effect.state != "done" and effect.kind == "prompt"):
+                    raise Broken(f"runs: {run} is not recorded: {effect}")
+                assert issue
+        self._recorded_runs()
+
+    def _at(self, norm: object) -> str:
+        return next(name for name, n in self.world.norms.items() if n is norm)
+
+    def _recorded_runs(self) -> None:
+        recorded = sum(
+            len(issue.runs) for i in self.world.store.issues if (issue := self.world.store.load(i))
+        )
+        ran = sum(len(norm.runs) for norm in self.world.norms.values())
+        if recorded != ran:
+            raise Broken(f"runs: Norm ran {ran} times, the issues tell of {recorded}")
+
+
+def _said(entry: HistoryEntry) -> Iterator[str | None]:
+    yield entry.old
+    yield entry.new
+    if entry.detail:
+        yield from (word.strip(":;,") for word in entry.detail.split())

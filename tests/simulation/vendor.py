@@ -1,0 +1,272 @@
+"""One vendor in memory, with the bad habits the documentation does not rule out."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from issuebridge.domain.errors import Gone, Rejected
+from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.domain.words import FIELDS
+from issuebridge.ports import Changes, Lane, Page
+from tests.fakes import FakeClock
+from tests.simulation.people import HumanEdit, our_line, words_of
+
+OPEN_WORDS = {
+    "antimetal": ("investigating", "ready_to_fix"),
+    "zylon": ("NotReviewed", "InReview"),
+}
+BIRTH = {
+    "bland": {"status": "todo", "severity": "medium"},
+    "antimetal": {"status": "investigating", "severity": "medium"},
+    "zylon": {"status": "NotReviewed"},
+}
+WRITABLE = {
+    "bland": {"status", "severity", "description"},
+    "antimetal": {"status"},
+    "zylon": {"status", "description"},
+}
+TITLE_MAX = 200
+DESCRIPTION_MAX = {"bland": 10_000, "antimetal": 20_000, "zylon": 20_000}
+
+
+class Broken(AssertionError):
+    """An invariant does not hold; the first word names it."""
+
+
+def wakes_norm(text: str) -> bool:
+    """Whether any reading of the text has a mention of Norm in it."""
+    plain = unicodedata.normalize("NFKC", text)
+    shown = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Zl", "Zp"))
+    return re.search(r"@n[o0\u043e\u03bf]rm", shown.casefold()) is not None
+
+
+def _standing(issue: RemoteIssue, name: str) -> str | None:
+    key = {"line.severity": "severity", "line.external_link": "link"}.get(name)
+    return our_line(issue.description).get(key) if key else issue.raw.get(name)
+
+
+@dataclass(frozen=True)
+class Habits:
+    """`list_lag`: rows show what was true so long ago. `search_lag`: so long a new issue is not
+    found. `rewrites`: the line of a created issue is lost. `ignores`: writes of it do nothing."""
+
+    page_size: int = 3
+    skew: int = 0
+    skew_measured: bool = True
+    list_lag: int = 0
+    search_lag: int = 0
+    rewrites: bool = False
+    ignores: str | None = None
+
+
+@dataclass
+class Vendor:
+    """`history` has every state of every issue with our time of it; `born_of` whose create it was;
+    `shown` the state that was last told to anybody."""
+
+    name: str
+    kind: str
+    clock: FakeClock
+    habits: Habits = Habits()
+    history: dict[str, list[tuple[datetime, RemoteIssue]]] = field(default_factory=dict)
+    born_of: dict[str, Draft | None] = field(default_factory=dict)
+    edits: list[HumanEdit] = field(default_factory=list)
+    words: dict[str, str] = field(default_factory=dict)
+    asked: Counter[str] = field(default_factory=Counter)
+    shown: dict[str, RemoteIssue] = field(default_factory=dict)
+    windows: int = 0
+
+    @property
+    def skew(self) -> timedelta:
+        return timedelta(seconds=self.habits.skew if self.habits.skew_measured else 0)
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self.history)
+
+    def now(self, remote_id: str) -> RemoteIssue:
+        return self.history[remote_id][-1][1]
+
+    def _store(self, issue: RemoteIssue) -> RemoteIssue:
+        at = self.clock.now()
+        theirs = at + timedelta(seconds=self.habits.skew)
+        active = theirs if self.kind == "bland" else None
+        issue = replace(issue, updated_at=theirs, activity_at=active)
+        self.history.setdefault(issue.remote_id, []).append((at, issue))
+        return issue
+
+    def _file(
+        self, title: str, text: str, raw: dict[str, str | None], of: Draft | None
+    ) -> RemoteIssue:
+        number = 1001 + len(self.history)
+        remote_id = f"{self.name}-{number}"
+        issue = RemoteIssue(
+            remote_id=remote_id,
+            display_id=f"{self.name[0].upper()}{self.name[-1]}-{number}",
+            number=number,
+            title=title,
+            description=text,
+            category="Bug",
+            environment=of.environment if of else None,
+            raw={**dict.fromkeys(FIELDS), **raw},
+            created_at=self.clock.now() + timedelta(seconds=self.habits.skew),
+            payload={"triggered_at": of.triggered_at if of else self.clock.now()},
+        )
+        self.born_of[remote_id] = of
+        return self._store(issue)
+
+    # what people do: each edit is remembered, and ends the one that stood there before
+
+    def file(self, title: str, words: str, raw: dict[str, str | None]) -> RemoteIssue:
+        self.clock.advance(0.1)
+        issue = self._file(title, words, {**BIRTH[self.kind], **raw}, None)
+        self.words[issue.remote_id] = words_of(words)
+        return issue
+
+    def edit(self, remote_id: str, name: str, raw: str | None) -> None:
+        self.clock.advance(0.1)
+        old = self.now(remote_id)
+        if old.raw.get(name) == raw:
+            return
+        self._store(replace(old, raw={**old.raw, name: raw}))
+        self._end(remote_id, name, old.raw.get(name), "by a person")
+        self._remember(remote_id, name, raw)
+
+    def describe(self, remote_id: str, text: str) -> None:
+        self.clock.advance(0.1)
+        old = self.now(remote_id)
+        self._store(replace(old, description=text))
+        self.words[remote_id] = words_of(text)
+        before, after = our_line(old.description), our_line(text)
+        for name, key in (("line.severity", "severity"), ("line.external_link", "link")):
+            if before and after and before.get(key) != after.get(key):
+                self._end(remote_id, name, before.get(key), "by a person")
+                self._remember(remote_id, name, after.get(key))
+
+    def _remember(self, remote_id: str, name: str, raw: str | None) -> None:
+        edit = HumanEdit(self.name, remote_id, name, raw, self.clock.now())
+        shown = self.shown.get(remote_id)
+        if shown and raw == _standing(shown, name):
+            edit.fate = "back before anybody looked"
+        self.edits.append(edit)
+
+    def _end(self, remote_id: str, name: str, standing: str | None, fate: str) -> None:
+        """The edit that still stood was overwritten by somebody who knew, or could not know."""
+        mine = [e for e in self.edits if (e.remote_id, e.field) == (remote_id, name)]
+        if mine and mine[-1].raw == standing:
+            mine[-1].fate = mine[-1].fate or fate
+
+    # the port
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        self.asked["page"] += 1
+        shown_at = self.clock.now() - timedelta(seconds=self.habits.list_lag)
+        rows = [row for row in (self._as_of(i, shown_at) for i in self.ids) if row]
+        if lane == "hot" and self.kind in OPEN_WORDS:
+            rows = [row for row in rows if row.raw["status"] in OPEN_WORDS[self.kind]]
+        if lane == "hot" and self.kind == "bland":
+            rows.sort(key=lambda row: (row.activity_at, row.number), reverse=True)
+        start, size = int(cursor or 0), self.habits.page_size
+        end = start + size
+        self.shown |= {row.remote_id: row for row in rows[start:end]}
+        return Page(
+            [self._row(row) for row in rows[start:end]], str(end) if end < len(rows) else None
+        )
+
+    def _as_of(self, remote_id: str, at: datetime) -> RemoteIssue | None:
+        return next((state for t, state in reversed(self.history[remote_id]) if t <= at), None)
+
+    def _row(self, issue: RemoteIssue) -> RemoteIssue:
+        if self.kind != "antimetal":
+            return issue
+        return replace(issue, created_at=None, updated_at=None)
+
+    def get(self, remote_id: str) -> RemoteIssue:
+        self.asked["get"] += 1
+        if remote_id not in self.history:
+            raise Gone(remote_id)
+        return self._show(self.now(remote_id))
+
+    def _show(self, issue: RemoteIssue) -> RemoteIssue:
+        self.shown[issue.remote_id] = issue
+        return issue
+
+    def create(self, draft: Draft) -> RemoteIssue:
+        self.asked["create"] += 1
+        self._check_text("title", draft.title, TITLE_MAX)
+        self._check_text("description", draft.description, DESCRIPTION_MAX[self.kind])
+        if any(of and of.reference == draft.reference for of in self.born_of.values()):
+            raise Broken(f"twins: {draft.reference} is created again at {self.name}")
+        text = words_of(draft.description) if self.habits.rewrites else draft.description
+        given = {"status": draft.status, "severity": draft.severity} if self.kind == "bland" else {}
+        if self.kind == "antimetal":
+            given = {"severity": draft.severity}
+        kept = {name: raw for name, raw in given.items() if raw is not None}
+        issue = self._file(draft.title, text, {**BIRTH[self.kind], **kept}, draft)
+        self.words[issue.remote_id] = words_of(text)
+        return self._show(issue)
+
+    def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
+        """By the reference; antimetal and zylon also by what else they show of a draft."""
+        self.asked["find_created"] += 1
+        by = self.clock.now() - timedelta(seconds=self.habits.search_lag)
+        known = [self.now(i) for i, states in self.history.items() if states[0][0] <= by]
+        found = [issue for issue in known if draft.reference in issue.description]
+        return found or [issue for issue in known if self._could_be(issue, draft)]
+
+    def _could_be(self, issue: RemoteIssue, draft: Draft) -> bool:
+        if self.kind == "antimetal":
+            return issue.payload["triggered_at"] == draft.triggered_at
+        same = words_of(issue.description) == words_of(draft.description)
+        return self.kind == "zylon" and same
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        """Zylon's PUT writes the whole of what was read; the others only the changes."""
+        self.asked["update"] += 1
+        if extra := set(changes) - WRITABLE[self.kind]:
+            raise Broken(f"undocumented: {self.kind} has no way to write {extra}")
+        self._check_changes(seen, changes)
+        old = self.now(seen.remote_id)
+        whole = {"status": seen.raw["status"], "description": seen.description}
+        written = {**(whole if self.kind == "zylon" else {}), **changes}
+        kept = {name: raw for name, raw in written.items() if name != self.habits.ignores}
+        self._end_in_window(seen, old, kept)
+        text = kept.pop("description", old.description)
+        return self._show(self._store(replace(old, raw={**old.raw, **kept}, description=text)))
+
+    def _check_changes(self, seen: RemoteIssue, changes: Changes) -> None:
+        if "refused" in changes.values():
+            raise Rejected("400: no such word")
+        text = changes.get("description")
+        if text is None:
+            return
+        self._check_text("description", text, DESCRIPTION_MAX[self.kind])
+        if words_of(text) != words_of(seen.description):
+            raise Broken(f"words: {seen.description!r} became {text!r}")
+
+    def _check_text(self, place: str, text: str, units_max: int) -> None:
+        if wakes_norm(text):
+            raise Broken(f"mention: @norm in a {place} at {self.name}: {text!r}")
+        if not text or len(text.encode("utf-16-le")) // 2 > units_max:
+            raise Broken(f"undocumented: a {place} of {len(text)} characters")
+
+    def _end_in_window(self, seen: RemoteIssue, old: RemoteIssue, written: dict[str, str]) -> None:
+        """An edit that came between the read and the write is lost: the documented window."""
+        windowed = {
+            name: old.raw.get(name)
+            for name in written
+            if name != "description" and seen.raw.get(name) != old.raw.get(name)
+        }
+        if "description" in written and seen.description != old.description:
+            line = our_line(old.description)
+            windowed |= {
+                "line.severity": line.get("severity"),
+                "line.external_link": line.get("link"),
+            }
+            self.words[seen.remote_id] = words_of(written["description"])
+        self.windows += len(windowed)
+        for name, standing in windowed.items():
+            self._end(seen.remote_id, name, standing, "in the window")

@@ -1,0 +1,301 @@
+"""The real use cases over the simulated world, and how each step of a history is played."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from issuebridge.domain.config import switched_on
+from issuebridge.domain.converge import Landscape
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import Rejected, SyncError
+from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.policy import resolve
+from issuebridge.domain.prompt import PromptRequest
+from issuebridge.use_cases.create_counterpart import CreateCounterpart
+from issuebridge.use_cases.finish_leftovers import FinishLeftovers
+from issuebridge.use_cases.pull_changes import PullChanges
+from issuebridge.use_cases.push_changes import PushChanges
+from issuebridge.use_cases.submit_prompt import SubmitPrompt
+from issuebridge.use_cases.take_in import TakeIn
+from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger
+from tests.simulation.effects import Effects, Watched
+from tests.simulation.norm import Norm
+from tests.simulation.people import REWRITES
+from tests.simulation.steps import (
+    Add,
+    Ask,
+    Bell,
+    Calm,
+    Describe,
+    Edit,
+    Learn,
+    Step,
+    Wait,
+    Work,
+)
+from tests.simulation.topology import Topology
+from tests.simulation.vendor import Vendor
+from tests.world import TRAITS
+
+ROUND_SECONDS = 45
+
+
+@dataclass
+class CountedLedger(FakeLedger):
+    """Its index is only eventually consistent: a new row is not listed for `lag` seconds."""
+
+    clock: FakeClock = field(default_factory=FakeClock)
+    lag: int = 0
+    born: dict[str, datetime] = field(default_factory=dict)
+    writes: int = 0
+
+    def put(self, effect: Effect) -> Effect:
+        stored = super().put(effect)
+        self.born.setdefault(effect.key, self.clock.now())
+        self.writes += 1
+        return stored
+
+    def open(self, kind: str, connection: str) -> Sequence[Effect]:
+        listed = self.clock.now() - timedelta(seconds=self.lag)
+        return [e for e in super().open(kind, connection) if self.born[e.key] <= listed]
+
+
+@lru_cache(maxsize=256)
+def _parsed(stored: str) -> CanonicalIssue:
+    return CanonicalIssue.model_validate_json(stored)
+
+
+@dataclass
+class QuickIssueStore(FakeIssueStore):
+    """Parses each stored state once: issues are frozen."""
+
+    def load(self, issue_id: str) -> CanonicalIssue | None:
+        stored = self.issues.get(issue_id)
+        return _parsed(stored) if stored else None
+
+    def due(self, now: datetime) -> Sequence[str]:
+        issues = [issue for issue in map(self.load, self.issues) if issue]
+        return [i.issue_id for i in issues if any(m.due_at <= now for m in i.pending.values())]
+
+
+@dataclass
+class CountedConnectionStore(FakeConnectionStore):
+    writes: int = 0
+
+    def save_seen(self, *given: Any) -> None:
+        super().save_seen(*given)
+        self.writes += 1
+
+
+class SimWorld:
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self.clock = FakeClock()
+        self.figures: Counter[str] = Counter()
+        self.effects = Effects(self.clock, self.play, figures=self.figures)
+        self.ledger = CountedLedger(clock=self.clock, lag=topology.index_lag)
+        self.connections = CountedConnectionStore()
+        self.store = QuickIssueStore(self.ledger, self.connections)
+        self.vendors = {
+            name: Vendor(name, kind, self.clock, topology.habits[name])
+            for name, kind in topology.kinds.items()
+        }
+        self.norms = {
+            n: Norm(self.clock, topology.norm) for n, k in topology.kinds.items() if k == "bland"
+        }
+        self.messages: list[PromptRequest] = []
+        self.answered: set[int] = set()
+        self.polled: Callable[[str], None] = lambda connection: None
+        self.log: list[str] = []
+        self.boundaries: list[int] = []
+        self._configure(topology.config(), "salt")
+
+    def _configure(self, config: Any, salt: str) -> None:
+        running = getattr(self, "config", None)
+        self.config = switched_on(config, running, self.clock.now())
+        self.landscape = Landscape(
+            {n: resolve(n, c, TRAITS[c.kind]) for n, c in self.config.connections.items()},
+            tuple(self.config.routes),
+        )
+        store, ledger, connections = (
+            Watched(self.store, "store", self.effects),
+            Watched(self.ledger, "ledger", self.effects),
+            Watched(self.connections, "connections", self.effects),
+        )
+        systems = {n: Watched(v, v.kind, self.effects) for n, v in self.vendors.items()}
+        agents = {n: Watched(norm, "norm", self.effects) for n, norm in self.norms.items()}
+        take_in = TakeIn(store, ledger, systems.__getitem__, self.landscape, self.clock)
+        self.pull = PullChanges(
+            take_in, ledger, connections, systems.__getitem__, self.config, salt, self.clock
+        )
+        create = CreateCounterpart(
+            store, ledger, systems.__getitem__, self.landscape, self.config, self.clock
+        )
+        self.push = PushChanges(
+            store, connections, systems.__getitem__, create, self.landscape, self.clock
+        )
+        self.submit = SubmitPrompt(store, ledger, agents.__getitem__, self.config, self.clock)
+        self.finish = FinishLeftovers(
+            store, ledger, self.push, self.submit, self.config, self.clock
+        )
+
+    # steps
+
+    def play(self, step: Step) -> None:
+        _PLAYERS[type(step)](self, step)
+
+    def _add(self, step: Add) -> None:
+        self.vendors[step.connection].file(step.title, step.words, dict(step.raw))
+
+    def _edit(self, step: Edit) -> None:
+        vendor = self.vendors[step.connection]
+        if vendor.ids:
+            vendor.edit(vendor.ids[step.nth % len(vendor.ids)], step.field, step.raw)
+
+    def _describe(self, step: Describe) -> None:
+        vendor = self.vendors[step.connection]
+        if vendor.ids:
+            remote_id = vendor.ids[step.nth % len(vendor.ids)]
+            text = REWRITES[step.how](vendor.now(remote_id).description, step.text)
+            vendor.describe(remote_id, text)
+
+    def _ask(self, step: Ask) -> None:
+        vendor = self.vendors[step.connection]
+        if vendor.ids:
+            body = {
+                "version": 1,
+                "issue": vendor.ids[step.nth % len(vendor.ids)],
+                "intent": step.intent,
+                "text": step.text,
+                "requested_by": "ada",
+                "idempotency_key": f"k{len(self.messages)}",
+                "connection": step.connection,
+            }
+            self.messages.append(PromptRequest.model_validate(body))
+
+    def _learn(self, step: Learn) -> None:
+        document = self.config.model_dump(by_alias=True)
+        maps = document["connections"][step.connection]["maps"]
+        maps[step.field] = {raw: list(row) for raw, row in step.words}
+        self._configure(
+            type(self.config).model_validate(document), f"salt-{step.connection}-{step.field}"
+        )
+
+    def _wait(self, step: Wait) -> None:
+        self.clock.advance(step.seconds)
+
+    def _bell(self, step: Bell) -> None:
+        if self.store.woken:
+            record = self.store.woken.pop(step.nth % len(self.store.woken))
+            if step.what == "again":
+                self.store.woken += [record, record]
+
+    def _calm(self, step: Calm) -> None:
+        for _ in range(step.rounds):
+            self.round()
+            self.clock.advance(ROUND_SECONDS)
+
+    def _work(self, step: Work) -> None:
+        worker = self.effects.run(step.job, step.faults, lambda: self._run(step))
+        self.boundaries.append(worker.boundaries)
+        if step.job == "poll":
+            self.polled(str(step.target))
+
+    # workers
+
+    def _run(self, step: Work) -> None:
+        try:
+            _JOBS[step.job](self, step.target)
+        except SyncError as error:
+            self.log.append(f"{step.job} {step.target}: {error!r}")
+
+    def _poll(self, name: str) -> None:
+        report = self.pull(name, remaining_seconds=self.effects.remaining_seconds)
+        self.log.append(f"poll {name}: {report.summary()}")
+
+    def _mirror(self, nth: int) -> None:
+        """A record of the stream; when there is none, one that comes a second time."""
+        records = [] if self.topology.streamless else self.store.woken or list(self.store.issues)
+        if records:
+            issue_id = records[nth % len(records)]
+            if records is self.store.woken:
+                records.remove(issue_id)
+            self.log.append(f"mirror: {self.push(issue_id)}")
+
+    def _finish(self, _: object) -> None:
+        left = self.finish(remaining_seconds=self.effects.remaining_seconds)
+        self.log.append(f"finish: {left.summary()}")
+
+    def _prompt(self, nth: int) -> None:
+        if not self.messages:
+            return
+        nth %= len(self.messages)
+        try:
+            outcome = self.submit(self.messages[nth])
+            self.log.append(f"prompt {nth}: {outcome}")
+        except Rejected as error:
+            self.log.append(f"prompt {nth}: {error!r}")
+        self.answered.add(nth)
+
+    # calm
+
+    def round(self) -> None:
+        """What the schedules and the stream do when nothing fails."""
+        for name in self.config.connections:
+            self.play(Work("poll", name))
+            while self.store.woken and not self.topology.streamless:
+                self.play(Work("mirror"))
+        for nth in range(len(self.messages)):
+            if nth not in self.answered:
+                self.play(Work("prompt", nth))
+        self.play(Work("finish"))
+        if self.topology.streamless:
+            self.store.woken.clear()
+
+    def is_settled(self) -> bool:
+        """Nobody waits for anything: no mark, open effect, message, lease or pause."""
+        issues = [self.store.load(issue_id) for issue_id in self.store.issues]
+        effects = [self.ledger.get(key) for key in self.ledger.effects]
+        until = [*self.connections.leases.values(), *self.connections.pauses.values()]
+        return not (
+            any(issue and issue.pending for issue in issues)
+            or any(effect and effect.is_open for effect in effects)
+            or any(time > self.clock.now() for time in until)
+            or len(self.answered) < len(self.messages)
+        )
+
+    def writes(self) -> dict[str, int]:
+        """Everything that an idle round must not add to."""
+        sent = {
+            f"{name}.{call}": vendor.asked[call]
+            for name, vendor in self.vendors.items()
+            for call in ("create", "update", "get", "find_created")
+        }
+        kept = {
+            "store": self.store.writes,
+            "ledger": self.ledger.writes,
+            "fingerprints": self.connections.writes,
+        }
+        return {**sent, **kept, "runs": sum(len(norm.runs) for norm in self.norms.values())}
+
+
+_PLAYERS: dict[type, Callable[[SimWorld, Any], None]] = {
+    Add: SimWorld._add,
+    Edit: SimWorld._edit,
+    Describe: SimWorld._describe,
+    Ask: SimWorld._ask,
+    Learn: SimWorld._learn,
+    Wait: SimWorld._wait,
+    Bell: SimWorld._bell,
+    Calm: SimWorld._calm,
+    Work: SimWorld._work,
+}
+_JOBS: dict[str, Callable[[SimWorld, Any], None]] = {
+    "poll": SimWorld._poll,
+    "mirror": SimWorld._mirror,
+    "finish": SimWorld._finish,
+    "prompt": SimWorld._prompt,
+}

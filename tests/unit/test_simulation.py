@@ -1,0 +1,23 @@
+"""The one-seed simulation: `make simulate SEEDS=20000` runs more of the same."""
+
+import pytest
+
+from tests.simulation.__main__ import run_seeds
+from tests.simulation.crashes import SCENARIOS, struck
+from tests.simulation.play import play
+from tests.simulation.shrink import report
+
+SEEDS = 300
+CHUNK = 30
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_every_invariant_holds_whatever_people_and_faults_do(first):
+    assert "\n".join(run_seeds(range(first, first + CHUNK)).failures) == ""
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_crash_at_any_boundary_ends_well(name):
+    for history in struck(name, kinds=(("crash", 0),)):
+        played = play(history)
+        assert played.failure is None, report(history, played)
