@@ -78,10 +78,14 @@ class Norm:
 
     def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
         now, lag = self.clock.now(), timedelta(seconds=self.habits.lag)
-        return [
-            ActivityEntry(
-                f"e{n}", "agent", "prompt", f"[ref {r.key}] …", r.session_id, None, r.began
+        entries = [
+            ActivityEntry(f"{n}{type_}", "agent", type_, text, run.session_id, None, at)
+            for n, run in enumerate(self.runs)
+            if run.remote_id == remote_id
+            for type_, text, at in (
+                ("prompt", f"[ref {run.key}] …", run.began),
+                ("response", "Done.", run.ends),
             )
-            for n, r in reversed(list(enumerate(self.runs)))
-            if r.remote_id == remote_id and r.began >= since and r.began + lag <= now
         ]
+        shown = [entry for entry in entries if since <= entry.created_at <= now - lag]
+        return sorted(shown, key=lambda entry: entry.created_at, reverse=True)

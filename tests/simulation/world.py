@@ -18,8 +18,10 @@ from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.pull_changes import PullChanges
 from issuebridge.use_cases.push_changes import PushChanges
+from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
+from issuebridge.use_cases.track_runs import TrackRuns
 from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
@@ -138,8 +140,20 @@ class SimWorld:
             store, connections, systems.__getitem__, create, self.landscape, self.clock
         )
         self.submit = SubmitPrompt(store, ledger, agents.__getitem__, self.config, self.clock)
+        self.start = StartPrompts(
+            store, ledger, self.submit, self.landscape, self.config, self.clock
+        )
+        self.track = TrackRuns(
+            store,
+            ledger,
+            agents.__getitem__,
+            self.submit,
+            self.landscape,
+            self.config,
+            self.clock,
+        )
         self.finish = FinishLeftovers(
-            store, ledger, self.push, self.submit, self.config, self.clock
+            store, ledger, self.push, self.submit, self.start, self.config, self.clock
         )
 
     # steps
@@ -226,6 +240,8 @@ class SimWorld:
             self.log.append(f"mirror: {self.push(issue_id)}")
 
     def _finish(self, _: object) -> None:
+        tracked = self.track(remaining_seconds=self.effects.remaining_seconds)
+        self.log.append(f"track: {tracked.summary()}")
         left = self.finish(remaining_seconds=self.effects.remaining_seconds)
         self.log.append(f"finish: {left.summary()}")
 
