@@ -17,7 +17,7 @@ def world() -> World:
     return world
 
 
-def request(**more: str) -> PromptRequest:
+def request(**more: object) -> PromptRequest:
     base = {"issue": "T-1001", "intent": "verify", "text": "Still broken?", "requested_by": "ada"}
     return PromptRequest.model_validate({"version": 1, "idempotency_key": "k1", **base, **more})
 

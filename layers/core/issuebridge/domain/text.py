@@ -1,24 +1,44 @@
 """Text from outside: cut to a vendor's limits, and kept from waking Norm."""
 
-import re
+import unicodedata
 
-_INVISIBLE = "\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
 _AT = "@\uff20\ufe6b"
-_MENTION = re.compile(
-    f"[{_AT}](?=[{_INVISIBLE}]*"
-    + f"[{_INVISIBLE}]*".join(
-        ("[n\uff4e\uff2e]", "[o\u043e\u03bf\uff4f\uff2f0]", "[r\uff52\uff32]")
-    )
-    + f"[{_INVISIBLE}]*[m\uff4d\uff2d])",
-    re.IGNORECASE,
+_MENTION = "norm"
+_UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zl", "Zp"}
+_FILLERS = "\u115f\u1160\u3164\uffa0"
+_ENDS_A_WORD = "\t\n\r"
+_LOOKALIKES = str.maketrans(
+    "0\u043e\u03bf\u0585\u1d0f\u0578\u0274\u0433\u0280\u043c\u1d0d", "ooooonnrrmm"
 )
+"""Zero, and letters of other alphabets and of phonetics that look like those of the mention."""
 
 
 def without_mention(text: str) -> str:
     """No `@norm` in any case or disguise: in a comment it starts a paid run with write tools."""
-    while (less := _MENTION.sub("", text)) != text:
-        text = less
+    while places := {at for at in range(len(text)) if text[at] in _AT and _is_mention(text, at)}:
+        text = "".join(letter for at, letter in enumerate(text) if at not in places)
     return text
+
+
+def _is_mention(text: str, at: int) -> bool:
+    left = _MENTION
+    for place in range(at + 1, len(text)):
+        seen = _seen(text[place])
+        if not left.startswith(seen):
+            return False
+        left = left.removeprefix(seen)
+        if not left:
+            return True
+    return False
+
+
+def _seen(letter: str) -> str:
+    """What a reader, or a vendor that normalises, takes it for; nothing if it shows nowhere."""
+    if letter in _ENDS_A_WORD:
+        return letter
+    plain = unicodedata.normalize("NFKD", letter)
+    shown = (c for c in plain if unicodedata.category(c) not in _UNSEEN and c not in _FILLERS)
+    return "".join(shown).casefold().translate(_LOOKALIKES)
 
 
 def utf16_units(text: str) -> int:

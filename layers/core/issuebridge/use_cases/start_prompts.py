@@ -58,6 +58,7 @@ class StartPrompts:
 
     def _plan(self, issue: CanonicalIssue, rule: Rule) -> Prompted | None:
         fired, request = fire(issue, rule, self.clock.now())
+        fired = fired.model_copy(update={"asks": asks_of(fired, self.landscape)})
         if self.ledger.get(prompt_key(issue.issue_id, request)):
             self.store.commit(fired)
             return None
