@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY = 0
 unexport PYTHONPATH VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test simulate check build deploy lock clean
+.PHONY: help setup demo local test simulate check build deploy schemas lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ $(1)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-has
 endef
 
 UV_LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-emit-find-links
+schemas: ## write the JSON Schemas again after a model changed
+	.venv/bin/python -m ops.schemas
+
 lock: ## write the requirements files again after a pin changed (needs uv)
 	$(UV_LOCK) layers/dependencies/requirements.in -o layers/dependencies/requirements.txt
 	$(UV_LOCK) layers/dependencies/requirements.in ops/requirements.in --group dev -o ops/requirements-dev.txt

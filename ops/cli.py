@@ -19,7 +19,7 @@ from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.use_cases import by_hand
 from issuebridge.wiring import Wiring, landscape
-from ops import local, show
+from ops import local, norm, show
 from ops.round import Round
 from ops.stack import Stack, StackError, read_config
 
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     freed.add_argument("--take", choices=("ours", "theirs"), default="ours", help="held conflicts")
     explain = add("explain", _explain, "why an issue is as it is: sides, history, what waits")
     explain.add_argument("issue", help="our id, or the id or short code at a connection")
+    norm.register(commands, _stack)
     return parser
 
 

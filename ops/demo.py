@@ -1,7 +1,7 @@
 """`make demo`: a scripted day of issues, on the real stack, against simulated vendors.
 
 Everything runs on loopback and ends with the demo. It checks itself: the exit status is 0 only if
-every linked pair agrees, Norm's run is known to the simulator, and an idle round wrote nothing.
+every linked pair agrees, Norm's runs are those asked for, and an idle round wrote nothing.
 """
 
 import json
@@ -84,12 +84,12 @@ class Day:
         )
         chapters = [
             ("07:55", "history is taken in, and stays where it is", None),
-            ("09:00", "new issues on all three sides", self.morning),
+            ("09:00", "new issues on all three sides; a rule asks Norm", self.morning),
             ("10:30", "people edit on every side", self.edits),
             ("11:00", "someone binds a GitHub issue at Bland", self.a_link),
             ("12:00", "two people edit the same field, and a vendor invents a word", self.trouble),
             ("13:00", "the answer to a create is lost on the way", self.lost_reply),
-            ("14:00", "Norm is asked to verify a high-severity incident", self.ask_norm),
+            ("14:00", "a person asks Norm, and the queue repeats the message", self.ask_norm),
         ]
         for time, text, act in chapters:
             console.print(Rule(f"[bold]{time}[/] {text}", align="left"))
@@ -150,7 +150,7 @@ class Day:
         raise AssertionError("no vendor holds it")
 
     def edits(self) -> None:
-        self.incidents.edit(self.disk["uuid"], status="ready_to_fix")
+        self.incidents.edit(self.certificate["uuid"], status="ready_to_fix")
         self.voice.edit(self.other(self.cpu, "voice"), status="done")
         self.voice.edit(self.other(self.disk, "voice"), severity="critical")
         self.voice.edit(self.transfer["id"], status="in_progress")
@@ -179,11 +179,11 @@ class Day:
     def ask_norm(self) -> None:
         request = PromptRequest(
             version=1,
-            issue=self.other(self.disk, "voice"),
-            intent="verify",
-            text="Is the disk on db-3 still filling up?",
-            requested_by="demo",
-            idempotency_key="demo-disk-db-3",
+            issue=self.other(self.cpu, "voice"),
+            intent="status",
+            text="Is the processor still saturated?",
+            requested_by="ada@example.com",
+            idempotency_key="ask-ada-cpu",
         )
         for _ in range(3):  # a queue may deliver more than once
             self.stack.send_prompt(
@@ -202,8 +202,10 @@ class Day:
         rows = show.link_rows(wiring)
         console.print(show.links_table(rows))
         show.print_runs(console, rows)
-        runs = {str(run["run_id"]) for run in self._runs()}
-        recorded = {run for row in rows for run in row.runs}
+        runs = [str(run["run_id"]) for run in self._runs()]
+        issues = wiring.store.all()
+        recorded = [run for issue in issues for run in issue.runs]
+        mirrored = [e for i in issues for e in wiring.store.history(i.issue_id) if e.by == "norm"]
         for name, vendor in self.vendors.items():
             reads = len(vendor.requests) - len(vendor.writes())
             console.print(f"  {name}: {reads} reads, {len(vendor.writes())} writes")
@@ -212,7 +214,11 @@ class Day:
             and all(s.agrees for r in rows for s in r.sides)
             and not any(r.pending for r in rows),
             "every issue has one counterpart": len(rows) == len({r.title for r in rows}),
-            "Norm's one run is known to the simulator": bool(recorded) and recorded == runs,
+            "Norm's runs are those that were asked for": sorted(str(r.run_id) for r in recorded)
+            == sorted(runs),
+            "the rule asked, and each run was followed to its end": any(r.rule for r in recorded)
+            and all(r.outcome == "complete" for r in recorded),
+            "the status it set was mirrored": bool(mirrored),
             "an idle round writes nothing to any vendor": self.idle_writes == 0,
             "nothing undocumented was sent": not any(v.violations for v in self.vendors.values()),
         }

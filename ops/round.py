@@ -16,12 +16,15 @@ STREAM_SECONDS = 3
 """How long the stream may take to wake mirror before we go round it."""
 PATIENCE_SECONDS = 150
 """A mark that is due within this is waited for: it covers the lease of a push under way."""
+RUN_SECONDS_MAX = 10
+"""So long a round stays with Norm's runs; a longer one is told as running."""
 
 
 @dataclass
 class RoundReport:
     """What the round did: issues seen for the first time, edits taken in, fields written,
-    counterparts made, runs started. `waiting` is due later; `problems` ended a poll early."""
+    counterparts made, runs started, running and ended. `waiting` is due later; `problems` ended a
+    poll early."""
 
     began_at: datetime
     polled: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -30,6 +33,8 @@ class RoundReport:
     pushed: list[dict[str, Any]] = field(default_factory=list)
     created: list[dict[str, Any]] = field(default_factory=list)
     prompted: list[dict[str, Any]] = field(default_factory=list)
+    running: list[dict[str, Any]] = field(default_factory=list)
+    ended: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[dict[str, Any]] = field(default_factory=list)
     problems: dict[str, str] = field(default_factory=dict)
 
@@ -80,11 +85,17 @@ class Round:
     def _settle(self) -> None:
         """The stream does the work; what it missed, `reconcile` does."""
         give_up = time.monotonic() + self.wait_seconds
+        runs_until = time.monotonic() + min(self.wait_seconds, RUN_SECONDS_MAX)
         idle_since = time.monotonic()
         while time.monotonic() < give_up:
             due, later = self._due(0), self._due(PATIENCE_SECONDS)
             if not later and not self._queued():
-                return
+                running, ended = self._track()
+                if not ended and (not running or time.monotonic() > runs_until):
+                    return
+                self.progress("Norm is at work")
+                time.sleep(LOOK_SECONDS)
+                continue
             self.progress(f"{len(later)} to finish" if later else "prompts on their way")
             if due and time.monotonic() - idle_since > STREAM_SECONDS:
                 self._reconcile()
@@ -109,6 +120,17 @@ class Round:
         )
         return any(int(count) for count in answer["Attributes"].values())
 
+    def _track(self) -> tuple[bool, bool]:
+        """Whether runs go on, and whether some have ended just now."""
+        try:
+            told: dict[str, Any] = self.stack.invoke("TrackRuns", {})
+        except StackError as error:
+            self.report.problems["track_runs"] = str(error)
+            return False, False
+        effects = map(self.wiring.ledger.get, [*told["running"], *told["ended"]])
+        self.touched |= {effect.issue_id for effect in effects if effect}
+        return bool(told["running"]), bool(told["ended"])
+
     def _reconcile(self) -> None:
         try:
             left: dict[str, Any] = self.stack.invoke("Reconcile", {})
@@ -121,9 +143,9 @@ class Round:
     def _tell(self) -> None:
         began, store = self.report.began_at, self.wiring.store
         for name in self.wiring.config.connections:
-            for pk, _ in self.wiring.table.pending(f"run#{name}", since=began):
-                effect = self.wiring.ledger.get(pk.removeprefix("EFFECT#"))
-                self.touched |= {effect.issue_id} if effect else set()
+            for shelf in ("run", "ended"):
+                begun = self.wiring.ledger.listed(shelf, name, began)
+                self.touched |= {effect.issue_id for effect in begun}
         for issue in filter(None, map(store.load, sorted(self.touched))):
             self._tell_history(issue)
             self._tell_issue(issue)
@@ -143,8 +165,13 @@ class Round:
                 shelf = self.report.born if name == issue.origin else self.report.created
                 shelf.append({"issue_id": issue_id, "connection": name, "as": ref.display_id})
         for run in issue.runs:
+            told = {"issue_id": issue_id, **run.model_dump(mode="json")}
             if run.submitted_at >= began:
-                self.report.prompted.append({"issue_id": issue_id, **run.model_dump(mode="json")})
+                self.report.prompted.append(told)
+            if run.outcome == "running":
+                self.report.running.append(told)
+            if run.ended_at and run.ended_at >= began:
+                self.report.ended.append(told)
         for name, mark in issue.pending.items():
             told = mark.model_dump(mode="json")
             self.report.waiting.append({"issue_id": issue_id, "connection": name, **told})

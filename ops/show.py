@@ -130,7 +130,9 @@ def print_round(console: Console, report: RoundReport) -> None:
         *(f"{c['connection']}: created {c['as']}" for c in report.created),
         *(_change(entry, "->") for entry in report.pulled),
         *(_change(entry, ":=") for entry in report.pushed),
-        *(f"Norm: /{run['intent']} run {run['run_id']}" for run in report.prompted),
+        *(f"Norm: /{run['intent']} run {run['run_id']} ({_asker(run)})" for run in report.prompted),
+        *(f"Norm: run {run['run_id']} goes on" for run in report.running),
+        *(f"Norm: run {run['run_id']} {run['outcome']}: {_said(run)}" for run in report.ended),
         *(f"waits until {m['due_at']}: {m['connection']}: {m['reason']}" for m in report.waiting),
     ]
     for line in lines[:LINES_MAX]:
@@ -141,6 +143,14 @@ def print_round(console: Console, report: RoundReport) -> None:
         console.print(f"  {name}: {problem}", style="red", markup=False)
     seen = ", ".join(f"{name} {told.get('seen', 0)}" for name, told in report.polled.items())
     console.print(f"  [dim]rows looked at: {seen}[/]")
+
+
+def _asker(run: dict[str, Any]) -> str:
+    return f"asked by {run['requested_by']}"
+
+
+def _said(run: dict[str, Any]) -> str:
+    return " ".join(str(run["response"] or "").split())[:100]
 
 
 def _change(entry: dict[str, Any], sign: str) -> str:
