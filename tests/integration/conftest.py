@@ -1,8 +1,10 @@
-"""A local AWS without our stack, and the stores in a table of template.yaml's own key schema."""
+"""A local AWS without our stack, the stores in a table of template.yaml's own key schema, and what
+a function finds around it: its environment, a configuration, and simulated vendors."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import boto3
@@ -10,6 +12,7 @@ import pytest
 import yaml
 from botocore.config import Config
 
+from issuebridge import wiring
 from issuebridge.adapters.dynamodb import (
     DynamoDBConfigStore,
     DynamoDBConnectionStore,
@@ -17,7 +20,9 @@ from issuebridge.adapters.dynamodb import (
     DynamoDBLedger,
 )
 from issuebridge.adapters.table import Table
+from issuebridge.domain.config import parse_config
 from ops.local_stack import LocalStack
+from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
 KEY_SCHEMA = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
@@ -77,3 +82,58 @@ def dynamodb(local_aws) -> DynamoDB:
     stores = DynamoDB.over(local_aws.session(), f"t{uuid4().hex}")
     stores.client.create_table(TableName=stores.name, **{name: table[name] for name in KEY_SCHEMA})
     return stores
+
+
+@pytest.fixture
+def cold(monkeypatch, local_aws, dynamodb):
+    """The environment of a function that has just started, over an empty table."""
+    for variable, value in local_aws.environment.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("TABLE_NAME", dynamodb.name)
+    monkeypatch.setenv("HISTORY_DAYS", "90")
+    monkeypatch.setenv("PROMPT_DEAD_LETTERS_URL", _dead_letters(dynamodb))
+    kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]
+    for each in kept_warm:
+        each.cache_clear()
+    yield monkeypatch
+    for each in kept_warm:
+        each.cache_clear()
+
+
+def _dead_letters(dynamodb: DynamoDB) -> str:
+    queue = dynamodb.session.client("sqs").create_queue(
+        QueueName=f"{dynamodb.name}.fifo", Attributes={"FifoQueue": "true"}
+    )
+    return queue["QueueUrl"]
+
+
+@pytest.fixture
+def vendors():
+    sims = SimpleNamespace(
+        voice=BlandSimulator(), incidents=AntimetalSimulator(), answers=ZylonSimulator()
+    )
+    with sims.voice.serving(), sims.incidents.serving(), sims.answers.serving():
+        yield sims
+    assert not [v for sim in vars(sims).values() for v in sim.violations]
+
+
+@pytest.fixture
+def bridge(cold, dynamodb: DynamoDB, vendors):
+    """A stored configuration over the three vendors, and their keys in Secrets Manager."""
+    secrets = dynamodb.session.client("secretsmanager")
+    connections = {}
+    for name, sim in vars(vendors).items():
+        secret = f"{dynamodb.name}/{name}"
+        secrets.create_secret(Name=secret, SecretString=sim.api_key)
+        connections[name] = {
+            "kind": sim.vendor,
+            "base_url": sim.api_url,
+            "secret": secret,
+            "mode": "mirror",
+            "requests_per_second": 1000,
+        }
+    route = {"from": "voice", "to": "incidents", "daily_budget": 9, "since": "2026-01-01T00:00Z"}
+    routes = [{**route, "filter": {"severity": ["critical"]}}]
+    document = {"version": 1, "connections": connections, "routes": routes}
+    dynamodb.configs.save(parse_config(document, "test"))
+    return SimpleNamespace(db=dynamodb, vendors=vendors)

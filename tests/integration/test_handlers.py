@@ -9,18 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
-from issuebridge import wiring
 from issuebridge.adapters.table import item_of, text
-from issuebridge.domain.config import parse_config
-from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Baseline, CanonicalIssue, ExternalRef, Pending
-from tests.integration.conftest import DynamoDB
-from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 
 EVENTS = Path(__file__).parents[2] / "events"
 FUNCTIONS = sorted(path.parent.name for path in EVENTS.parent.glob("functions/*/handler.py"))
@@ -47,61 +40,6 @@ def handle(function: str, event: dict[str, object]):
 
 def event_of(name: str) -> dict[str, object]:
     return json.loads((EVENTS / f"{name}.json").read_text())
-
-
-@pytest.fixture
-def cold(monkeypatch, local_aws, dynamodb):
-    """The environment of a function that has just started, over an empty table."""
-    for variable, value in local_aws.environment.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("TABLE_NAME", dynamodb.name)
-    monkeypatch.setenv("HISTORY_DAYS", "90")
-    monkeypatch.setenv("PROMPT_DEAD_LETTERS_URL", _dead_letters(dynamodb))
-    kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]
-    for each in kept_warm:
-        each.cache_clear()
-    yield monkeypatch
-    for each in kept_warm:
-        each.cache_clear()
-
-
-def _dead_letters(dynamodb: DynamoDB) -> str:
-    queue = dynamodb.session.client("sqs").create_queue(
-        QueueName=f"{dynamodb.name}.fifo", Attributes={"FifoQueue": "true"}
-    )
-    return queue["QueueUrl"]
-
-
-@pytest.fixture
-def vendors():
-    sims = SimpleNamespace(
-        voice=BlandSimulator(), incidents=AntimetalSimulator(), answers=ZylonSimulator()
-    )
-    with sims.voice.serving(), sims.incidents.serving(), sims.answers.serving():
-        yield sims
-    assert not [v for sim in vars(sims).values() for v in sim.violations]
-
-
-@pytest.fixture
-def bridge(cold, dynamodb: DynamoDB, vendors):
-    """A stored configuration over the three vendors, and their keys in Secrets Manager."""
-    secrets = dynamodb.session.client("secretsmanager")
-    connections = {}
-    for name, sim in vars(vendors).items():
-        secret = f"{dynamodb.name}/{name}"
-        secrets.create_secret(Name=secret, SecretString=sim.api_key)
-        connections[name] = {
-            "kind": sim.vendor,
-            "base_url": sim.api_url,
-            "secret": secret,
-            "mode": "mirror",
-            "requests_per_second": 1000,
-        }
-    route = {"from": "voice", "to": "incidents", "daily_budget": 9, "since": "2026-01-01T00:00Z"}
-    routes = [{**route, "filter": {"severity": ["critical"]}}]
-    document = {"version": 1, "connections": connections, "routes": routes}
-    dynamodb.configs.save(parse_config(document, "test"))
-    return SimpleNamespace(db=dynamodb, vendors=vendors)
 
 
 def lagging(bridge, name: str = "isexample") -> str:
@@ -241,17 +179,34 @@ def test_a_bad_message_is_set_aside_at_once_with_its_reason_and_holds_nobody_bac
     assert (row.request, row.reason) == (refused, reason)
 
 
-def test_the_same_message_again_starts_no_second_run(bridge):
+def broken(bridge, name: str) -> None:
+    """An issue that is known under this name at voice, and cannot be read."""
+    bridge.db.table.put(item_of((f"REF#voice#{name}", "REF"), issue_id=text("isbroken")))
+    bridge.db.table.put(item_of(("ISSUE#isbroken", "ISSUE"), doc=text("no issue at all")))
+
+
+def test_a_message_that_fails_comes_back_with_those_behind_it_in_its_group_and_no_other(bridge):
+    bridge.vendors.voice.add()
+    handle("poll_bland", {})
+    broken(bridge, "T-7")
+    batch = messages(("fails", "g1", "T-7"), ("behind", "g1", "T-1001"), ("other", "g2", "T-1001"))
+    failures = handle("submit_prompt", batch)["batchItemFailures"]
+    assert [failure["itemIdentifier"] for failure in failures] == ["fails", "behind"]
+    assert len(bridge.vendors.voice.runs) == 1
+
+
+def test_the_same_message_again_starts_no_second_run_now_or_later(bridge):
     bridge.vendors.voice.add()
     handle("poll_bland", {})
     for _ in range(3):
         assert handle("submit_prompt", event_of("submit_prompt")) == {"batchItemFailures": []}
     assert len(bridge.vendors.voice.runs) == 1
+    assert list(bridge.db.ledger.open("prompt", "voice")) == [], "nothing waits to be sent"
 
 
 def test_a_stream_record_that_fails_is_reported_alone(bridge):
     remote_id = lagging(bridge, "isgood")
-    bridge.db.table.put(item_of(("ISSUE#isbroken", "ISSUE"), doc=text("no issue at all")))
+    broken(bridge, "T-7")
     (example,) = event_of("mirror")["Records"]
     batch = []
     for number, name in enumerate(("isbroken", "isgood", "isunknown")):
@@ -262,34 +217,3 @@ def test_a_stream_record_that_fails_is_reported_alone(bridge):
     answer = handle("mirror", {"Records": batch})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert bridge.vendors.voice.issues[remote_id]["status"] == "done"
-
-
-BATCHES = {name: event_of(name) for name in ("mirror", "submit_prompt")}
-FAILURES = (Misconfigured, BatchProcessingError)
-
-
-@pytest.mark.filterwarnings("ignore:No application metrics to publish")
-@pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("variable", ["TABLE_NAME", "HISTORY_DAYS"])
-def test_a_missing_environment_variable_is_named_with_its_remedy(cold, function, variable):
-    cold.delenv(variable)
-    with pytest.raises(FAILURES, match=rf"(?s){variable} is missing.*template.yaml"):
-        handle(function, BATCHES.get(function, {}))
-
-
-@pytest.mark.filterwarnings("ignore:No application metrics to publish")
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_without_a_stored_configuration_a_function_says_how_to_push_one(cold, function):
-    with pytest.raises(FAILURES, match=r"(?s)no configuration is stored.*issuebridge.*push"):
-        handle(function, BATCHES.get(function, {}))
-
-
-def test_a_secret_that_is_not_there_stops_one_connection_and_is_named(bridge):
-    name = f"{bridge.db.name}/voice"
-    secrets = bridge.db.session.client("secretsmanager")
-    secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
-    told = handle("poll_bland", {})["voice"]
-    assert told["remedy_needed"]
-    assert f"secret {name}" in told["problem"]
-    bridge.vendors.answers.add()
-    assert handle("poll_zylon", {})["answers"]["stored_count"] == 1
