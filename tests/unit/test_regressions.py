@@ -6,7 +6,7 @@ import pytest
 
 from issuebridge.domain.errors import Ambiguous, Transient
 from issuebridge.domain.prompt import PromptRequest
-from tests.world import World
+from tests.world import World, connection, document
 
 
 @pytest.fixture
@@ -160,3 +160,23 @@ def lose_first_create():
             raise left.pop()
 
     return lost
+
+
+@pytest.mark.parametrize("words", ["ping @norm please", "x" * 9_990])
+def test_a_description_that_could_not_take_our_line_takes_it_once_it_can(words):
+    line = {"carriers": {"external_link": "managed_line"}}
+    names = ("bland", "antimetal", "zylon")
+    world = World(
+        document(
+            connections={
+                **{name: connection(name) for name in names},
+                "bland": connection("bland", **line),
+            }
+        )
+    )
+    born = world.systems["bland"].add(description=words, severity="high")
+    world.rounds()
+    assert world.systems["bland"].issues[born.remote_id].description == words
+    world.systems["bland"].edit(born.remote_id, description="fine")
+    world.rounds()
+    assert "[issuebridge ref=" in world.systems["bland"].issues[born.remote_id].description

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from issuebridge.domain.config import Route
+from issuebridge.domain.fingerprint import words_digest
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
@@ -22,8 +23,9 @@ from issuebridge.domain.issue import (
     reference_for,
 )
 from issuebridge.domain.managed_line import line_safe
+from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.merge import Copy, merge_field
-from issuebridge.domain.policy import Policy
+from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.reading import Reading, Source, carries, read_fields
 from issuebridge.domain.rules import Rule, due_asks
 from issuebridge.domain.words import FIELDS, Field
@@ -72,7 +74,9 @@ def link(
         url=_url_of(remote, policy),
         linked_at=now,
     )
-    return issue.model_copy(update={"refs": {**issue.refs, policy.connection: ref}})
+    parked = {name: why for name, why in issue.parked.items() if name != policy.connection}
+    refs = {**issue.refs, policy.connection: ref}
+    return issue.model_copy(update={"refs": refs, "parked": parked})
 
 
 def _url_of(remote: RemoteIssue, policy: Policy) -> str | None:
@@ -113,7 +117,7 @@ def observe(
     if issue.refs[connection].deleted:
         issue = _restored(issue, policy)
     issue = _refreshed(issue, remote, policy, now, skew)
-    edited_at = (remote.updated_at or remote.activity_at or now) - skew
+    edited_at = _by_our_clock(remote.updated_at or remote.activity_at or now, skew)
     born, touched = remote.created_at, remote.updated_at
     untouched = born is not None and touched is not None and touched <= born
     readings = read_fields(remote, policy, reference_for(issue.issue_id, connection))
@@ -124,6 +128,13 @@ def observe(
         history.extend(entries)
     renew = any(entry.outcome in ("pulled", "conflict") for entry in history)
     return Observed(settle(issue, landscape, now, renew=renew), tuple(history))
+
+
+def _by_our_clock(at: datetime, skew: timedelta) -> datetime:
+    try:
+        return at - skew
+    except OverflowError:  # a vendor's zero time
+        return at
 
 
 def bury(issue: CanonicalIssue, landscape: Landscape, connection: str, now: datetime) -> Observed:
@@ -171,14 +182,24 @@ def _restored(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
 def _refreshed(
     issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime, skew: timedelta
 ) -> CanonicalIssue:
-    """What is not mirrored follows its own side; a write of ours that is too old is forgotten."""
+    """What is not mirrored follows its own side; a write of ours that is too old is forgotten, and
+    so is what a description had against our line, once that is another one."""
     ref = issue.refs[policy.connection]
+    words = (words_digest(remote.description),)
     update: dict[str, object] = {
+        "notes": {
+            name: note
+            for name, note in ref.notes.items()
+            if note.kind != "unsupported" or note.raws in ((), words)
+        },
         "url": _url_of(remote, policy),
         "remote_updated_at": remote.updated_at or ref.remote_updated_at,
     }
-    if ref.sending_at and now - ref.sending_at > timedelta(seconds=SENDING_SECONDS):
+    waits = policy.connection in issue.pending
+    if ref.sending_at and not waits and now - ref.sending_at > timedelta(seconds=SENDING_SECONDS):
         update |= {"sending": {}, "sending_at": None}
+    text = text_digest(remote.description)
+    update["notes"] = {k: n for k, n in ref.notes.items() if not _was_for_other_words(n, text)}
     issue = _with_ref(issue, ref.model_copy(update=update))
     if policy.connection != issue.origin:
         return issue
@@ -188,9 +209,15 @@ def _refreshed(
             "description": remote.description,
             "category": remote.category,
             "environment": remote.environment,
-            "created_at": issue.created_at or (remote.created_at and remote.created_at - skew),
+            "created_at": issue.created_at
+            or (remote.created_at and _by_our_clock(remote.created_at, skew)),
         }
     )
+
+
+def _was_for_other_words(note: FieldNote, text: str) -> bool:
+    """Our line found no room in a description that has changed since."""
+    return note.kind == "unsupported" and bool(note.raws) and note.raws != (text,)
 
 
 def _with_ref(issue: CanonicalIssue, ref: ExternalRef) -> CanonicalIssue:
@@ -223,12 +250,20 @@ class _FieldMerge:
         baseline = self.ref.baselines.get(self.name)
         if baseline is None:
             return self._first_meeting()
+        if self._is_not_shown(baseline):
+            return self.issue, []
         moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
         if not moved:
             return self._agreed_or_unmoved(baseline)
         if not moved[0].known:
             return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
         return self._edited(baseline, moved[0])
+
+    def _is_not_shown(self, baseline: Baseline) -> bool:
+        """No vendor can clear a status or severity: an answer without it is thin, not an edit."""
+        field = self.policy.fields[self.name]
+        native = field.reads_native and field.lens is not None
+        return native and self.reading[0].raw is None and _raw_at(baseline, 0) is not None
 
     def _moved(self, source: Source, baseline: Baseline, place: int) -> bool:
         """A copy moved if it left the baseline for something we did not send.
@@ -410,7 +445,7 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
             notes.get(name),
         )
         carried = base is not None and carries(field, base.raws, value)
-        if note and note.kind in ("unsupported", "rejected") and (carried or note.value != value):
+        if note and _is_outdated(note, field, value, carried=carried):
             del notes[name]
         if not carried and not field.writable and name not in notes and value is not None:
             notes[name] = FieldNote(kind="unsupported", detail="not held here", value=value)
@@ -418,6 +453,16 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
         if base and carried:
             baselines[name] = Baseline(value=value, raws=base.raws)
     return _with_ref(issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
+
+
+def _is_outdated(
+    note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool
+) -> bool:
+    """The reason has gone: it is carried, another value is meant, or a carrier was configured."""
+    if note.kind not in ("unsupported", "rejected"):
+        return False
+    now_has_a_carrier = note.kind == "unsupported" and field.writable and not note.raws
+    return carried or note.value != value or now_has_a_carrier
 
 
 def lagging_fields(issue: CanonicalIssue, policy: Policy) -> list[Field]:

@@ -27,8 +27,13 @@ def fingerprint(remote: RemoteIssue, salt: str) -> str:
         remote.environment,
         remote.deleted,
     )
-    return _digest(json.dumps(kept))
+    return text_digest(json.dumps(kept))
 
 
-def _digest(text: str) -> str:
+def words_digest(description: str) -> str:
+    """Tells whether it is still the same description."""
+    return _digest(description)
+
+
+def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_HEX]

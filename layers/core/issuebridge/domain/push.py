@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from issuebridge.domain.converge import Landscape, lagging_fields, settle, wanted
+from issuebridge.domain.fingerprint import words_digest
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
@@ -61,9 +62,13 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Wr
     line = managed_line(issue, policy)
     text = put_line(remote.description, line)
     if problem := _cannot_write(text, policy):
+        words = (words_digest(remote.description),)
         notes = {
             name: FieldNote(
-                kind="unsupported", detail=problem, value=wanted(issue, policy.connection, name)
+                kind="unsupported",
+                detail=problem,
+                value=wanted(issue, policy.connection, name),
+                raws=words,
             )
             for name in lined
         }
