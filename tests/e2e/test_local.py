@@ -20,6 +20,7 @@ FUNCTIONS = {
     "PollZylon": "poll_zylon",
     "Mirror": "mirror",
     "SubmitPrompt": "submit_prompt",
+    "TrackRuns": "track_runs",
     "Reconcile": "reconcile",
 }
 UP_SECONDS_MAX = 180

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import AgentRun
 from issuebridge.domain.run import RESPONSE_UNITS_MAX, ActivityEntry, Shown, follow
 from tests.fakes import DAWN
@@ -201,3 +202,16 @@ def test_a_message_for_a_connection_that_only_observes_is_refused():
     world.rounds(1)
     with pytest.raises(Exception, match=r"connections\.bland\.mode"):
         world.submit(request())
+
+
+def test_a_message_whose_prompt_another_worker_is_at_is_done_with(world):
+    """Else the queue hides it, and all that wait behind it, for as long as a worker may take."""
+    world.submit(request(idempotency_key="a"))
+    world.submit(request(idempotency_key="b"))
+    world.clock.advance(400)
+
+    def faster(effect):
+        raise LostRace(effect.key)
+
+    world.ledger.put = faster
+    assert world.submit(request(idempotency_key="b")).kind == "waiting"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from issuebridge.domain.config import Route
-from issuebridge.domain.fingerprint import words_digest
+from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
@@ -23,7 +23,6 @@ from issuebridge.domain.issue import (
     reference_for,
 )
 from issuebridge.domain.managed_line import line_safe
-from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.merge import Copy, merge_field
 from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.reading import Reading, Source, carries, read_fields
@@ -185,13 +184,7 @@ def _refreshed(
     """What is not mirrored follows its own side; a write of ours that is too old is forgotten, and
     so is what a description had against our line, once that is another one."""
     ref = issue.refs[policy.connection]
-    words = (words_digest(remote.description),)
     update: dict[str, object] = {
-        "notes": {
-            name: note
-            for name, note in ref.notes.items()
-            if note.kind != "unsupported" or note.raws in ((), words)
-        },
         "url": _url_of(remote, policy),
         "remote_updated_at": remote.updated_at or ref.remote_updated_at,
     }
@@ -455,9 +448,7 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
     return _with_ref(issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
 
 
-def _is_outdated(
-    note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool
-) -> bool:
+def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool) -> bool:
     """The reason has gone: it is carried, another value is meant, or a carrier was configured."""
     if note.kind not in ("unsupported", "rejected"):
         return False

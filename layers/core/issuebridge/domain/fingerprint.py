@@ -30,10 +30,5 @@ def fingerprint(remote: RemoteIssue, salt: str) -> str:
     return text_digest(json.dumps(kept))
 
 
-def words_digest(description: str) -> str:
-    """Tells whether it is still the same description."""
-    return _digest(description)
-
-
 def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:DIGEST_HEX]

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from issuebridge.domain.converge import Landscape, lagging_fields, settle, wanted
-from issuebridge.domain.fingerprint import words_digest
+from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
@@ -62,7 +62,7 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Wr
     line = managed_line(issue, policy)
     text = put_line(remote.description, line)
     if problem := _cannot_write(text, policy):
-        words = (words_digest(remote.description),)
+        words = (text_digest(remote.description),)
         notes = {
             name: FieldNote(
                 kind="unsupported",

@@ -30,6 +30,7 @@ from issuebridge.use_cases.prompt_line import RACES_MAX, PromptLine
 
 LEASE_SECONDS = 150
 BUSY_SECONDS = 20
+TRY_AGAIN_SECONDS = 5
 TURN_SECONDS = 300
 """The end of a run calls the next prompt; this is for the case that the call gets lost."""
 REFUSED_SECONDS = 900
@@ -75,8 +76,8 @@ class SubmitPrompt:
             try:
                 return self.resume(effect or self.plan(issue, connection, request))
             except LostRace:
-                if effect:
-                    raise
+                if effect:  # somebody else is at it, and the ledger remembers it
+                    return self._told(effect, "waiting")
         raise LostRace(f"{request.issue}: gave up after {RACES_MAX} races")
 
     def plan(
@@ -160,7 +161,7 @@ class SubmitPrompt:
         """Nothing was sent; only a refusal that says so is final."""
         if isinstance(error, Rejected):
             return self._park(effect, str(error))
-        pause = REFUSED_SECONDS if isinstance(error, Misconfigured) else BUSY_SECONDS
+        pause = REFUSED_SECONDS if isinstance(error, Misconfigured) else TRY_AGAIN_SECONDS
         asked = error.retry_after_seconds if isinstance(error, RateLimited) else pause
         return self._wait(effect, str(error), asked)
 
@@ -222,7 +223,7 @@ class SubmitPrompt:
         except Rejected as error:
             return self._park(effect, f"nobody knows whether Norm took it: {error}")
         except (Transient, Misconfigured) as error:
-            due = self.clock.now() + timedelta(seconds=BUSY_SECONDS)
+            due = self.clock.now() + timedelta(seconds=TRY_AGAIN_SECONDS)
             unseen = effect.model_copy(update={"due_at": due, "reason": str(error)})
             return self._told(self.ledger.put(unseen), "waiting")
         prompts = [e for e in entries if e.type == "prompt"]
