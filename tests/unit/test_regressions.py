@@ -180,3 +180,28 @@ def test_a_description_that_could_not_take_our_line_takes_it_once_it_can(words):
     world.systems["bland"].edit(born.remote_id, description="fine")
     world.rounds()
     assert "[issuebridge ref=" in world.systems["bland"].issues[born.remote_id].description
+
+
+def test_an_edit_between_two_words_of_one_meaning_is_told_when_the_other_side_stands():
+    words = {
+        "backlog": ["backlog"],
+        "todo": ["todo"],
+        "in_progress": ["in_progress"],
+        "triaged": ["in_progress"],
+        "in_review": ["in_review"],
+        "done": ["done", "closed"],
+    }
+    names = ("antimetal", "zylon")
+    connections = {name: connection(name) for name in names}
+    connections |= {"bland": connection("bland", maps={"status": words})}
+    world = World(document(connections=connections))
+    born = world.systems["antimetal"].add(status="investigating")
+    world.rounds()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    world.systems["bland"].edit(counterpart.remote_id, status="triaged")
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    world.mirror()
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
+    assert told == [("in_progress", "done")]

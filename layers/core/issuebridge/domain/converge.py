@@ -323,11 +323,9 @@ class _FieldMerge:
         if merged.conflict and winner is None:
             return self._noted("held", f"edited on both sides: {ours} here", source.value)
         issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
-        outcome = "conflict" if merged.conflict else "pulled"
-        if merged.conflict and winner == "canonical":
-            return issue, [self._entry(outcome, source.value, ours, detail="this edit lost")]
         if merged.write_to != "canonical":
-            return issue, []
+            return issue, [self._entry("conflict", source.value, ours, detail="this edit lost")]
+        outcome = "conflict" if merged.conflict else "pulled"
         detail = f"lost: {ours} of {self._last_edit().by}" if merged.conflict else None
         taken = self._take(issue, source.value)
         return taken, [self._entry(outcome, ours, source.value, detail=detail)]
