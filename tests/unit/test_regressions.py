@@ -205,3 +205,15 @@ def test_an_edit_between_two_words_of_one_meaning_is_told_when_the_other_side_st
     issue = world.issue_of("antimetal", born.remote_id)
     told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
     assert told == [("in_progress", "done")]
+
+
+def test_an_odd_link_that_is_unbound_again_is_no_conflict(world):
+    born = world.systems["antimetal"].add()
+    world.rounds()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    for link in ('"javascript:alert(1)"', None):
+        world.systems["bland"].edit(counterpart.remote_id, external_link=link)
+        world.rounds(2)
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = {e.outcome for e in world.store.history(issue.issue_id) if e.field == "external_link"}
+    assert told == {"frozen"}

@@ -283,7 +283,8 @@ class _FieldMerge:
             self.ref.notes.get(self.name),
             wanted(self.issue, self.ref.connection, self.name),
         )
-        if note is None or note.kind not in ("frozen", "held") or self._means(ours):
+        set_aside = note is not None and note.kind in ("frozen", "held")
+        if not set_aside or ours == value or self._means(ours):
             return issue, []
         return issue, [self._entry("conflict", value, ours, detail="went back: this edit lost")]
 
