@@ -1,11 +1,11 @@
 """Short scenarios, struck at every single boundary: enumerated, not sampled."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from tests.simulation.histories import History
 from tests.simulation.norm import NormHabits
-from tests.simulation.steps import Add, Ask, Calm, Edit, Fault, Step, Wait, Work
+from tests.simulation.steps import Add, Ask, Calm, Copy, Edit, Fault, Step, Wait, Work
 from tests.simulation.topology import Topology
 from tests.simulation.vendor import Habits
 from tests.simulation.world import SimWorld
@@ -42,6 +42,11 @@ class Scenario:
     before: tuple[Step, ...]
     work: tuple[Work, ...]
     after: tuple[Step, ...] = ()
+    habits: dict[str, Habits] = field(default_factory=dict)
+
+    @property
+    def topology(self) -> Topology:
+        return replace(TOPOLOGY, habits={**TOPOLOGY.habits, **self.habits})
 
 
 def _born(name: str) -> Add:
@@ -86,6 +91,37 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland"), Work("mirror")),
     ),
+    "the answer to a push was lost, and the other side goes on": Scenario(
+        (
+            _born("antimetal"),
+            Calm(3),
+            Edit("antimetal", 0, "status", "resolved"),
+            Work("poll", "antimetal"),
+            Work("mirror", 0, (Fault(1, "fail", on="update"),)),
+            Edit("antimetal", 0, "status", "ready_to_fix"),
+            Wait(3),
+        ),
+        (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland")),
+    ),
+    "the list is late": Scenario(
+        (_born("bland"), Calm(3), Edit("antimetal", 0, "status", "resolved")),
+        (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland"), Work("poll", "bland")),
+        habits={"bland": Habits(list_lag=30)},
+    ),
+    "a person files an issue while a create has no answer": Scenario(
+        (
+            _born("antimetal"),
+            Calm(3),
+            _born("antimetal"),
+            Work("poll", "antimetal"),
+            Work("mirror", 0, (_UNSENT,)),
+            _born("bland"),
+        ),
+        (Work("poll", "bland"), Work("poll", "bland"), Work("finish")),
+    ),
+    "a copy made by hand": Scenario(
+        (_born("antimetal"), Calm(3), Copy("bland", 0)), (Work("poll", "bland"), Work("finish"))
+    ),
     "a prompt": Scenario(
         (_born("bland"), Calm(2), Ask("bland", 0, "fix", "Please.")),
         (Work("prompt"), Work("finish")),
@@ -103,8 +139,9 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def struck(name: str, kinds: tuple[tuple[str, int], ...] = KINDS) -> Iterator[History]:
-    """The scenario once for each boundary of each of its workers, and each kind of blow."""
+    """The scenario untouched, then once for each boundary of each worker and each kind of blow."""
     scenario = SCENARIOS[name]
+    yield History(0, scenario.topology, (*scenario.before, *scenario.work, *scenario.after))
     for place, boundaries in enumerate(_boundaries(scenario)):
         for at in range(boundaries):
             for kind, amount in kinds:
@@ -120,12 +157,12 @@ def _blow(work: Work, at: int, kind: str, amount: int) -> Fault:
 def _history(scenario: Scenario, place: int, blow: Fault) -> History:
     work = list(scenario.work)
     work[place] = replace(work[place], faults=(blow,))
-    return History(0, TOPOLOGY, (*scenario.before, *work, *scenario.after))
+    return History(0, scenario.topology, (*scenario.before, *work, *scenario.after))
 
 
 def _boundaries(scenario: Scenario) -> list[int]:
     """How many each worker reaches when nothing strikes."""
-    world = SimWorld(TOPOLOGY)
+    world = SimWorld(scenario.topology)
     for step in (*scenario.before, *scenario.work):
         world.play(step)
     return world.boundaries[-len(scenario.work) :]

@@ -19,6 +19,8 @@ from tests.simulation.steps import Fault, Step
 
 WORKER_SECONDS = 120
 """The timeout of every function in template.yaml."""
+ZOMBIE_SECONDS = 200
+"""Longer than a poll's lease."""
 NESTING_MAX = 3
 
 
@@ -130,9 +132,12 @@ class Effects:
         if fault.kind == "crash":
             self.crash_points[f"{moment} {place}"] += 1
             raise Crash
+        if fault.kind == "zombie" and self.workers[-1].job == "poll":
+            self.workers[-1].deadline += timedelta(days=1)
+            self.clock.advance(ZOMBIE_SECONDS)
         if fault.kind == "pause":
             self.clock.advance(fault.amount)
-        if fault.kind == "meanwhile" and fault.step and len(self.workers) < NESTING_MAX:
+        if fault.step and len(self.workers) < NESTING_MAX:
             self.play(fault.step)
         if fault.kind == "fail":
             choices = FAILURES[_group(call), moment]
@@ -145,11 +150,14 @@ def _told(fault: Fault) -> str:
 
 
 def _spoilt(answer: object, given: tuple[object, ...], fault: Fault) -> Page:
-    """A page that is empty in mid-walk, leads to itself, or whose cursor is no longer known."""
+    """A page that is empty in mid-walk, leads to itself, hides its first row, or whose cursor is no
+    longer known."""
     assert isinstance(answer, Page)
     cursor = given[1]
     assert cursor is None or isinstance(cursor, str)
-    how = fault.amount % 3
+    how = fault.amount % 4
+    if how == 3:
+        return replace(answer, issues=answer.issues[1:]) if given[0] == "hot" else answer
     if how == 0 and cursor is not None:
         raise StaleCursor("400: no such cursor")
     if how == 1 and (cursor is None or answer.cursor):

@@ -79,7 +79,7 @@ class _Maker:
             nth = self._nth()
             return [self.edit(name, nth) for name in self.kinds]
         if self.chance.random() < 0.3:
-            return self.chance.choices([self.flow, self.prompting], [4, 1])[0]()
+            return self.chance.choices([self.flow, self.prompting, self.lesson], [12, 3, 1])[0]()
         makers = [self.person, self.work, self.wait, self.bell, self.learn, self.calm]
         return [self.chance.choices(makers, [24, 54, 11, 4, 2, 5])[0]()]
 
@@ -92,6 +92,12 @@ class _Maker:
     def prompting(self) -> list[Step]:
         faults = self._faults(["submit", "submit", "create_session", "put", "commit"])
         return [self.ask(), Work("prompt", -1, faults)]
+
+    def lesson(self) -> list[Step]:
+        """A word that nobody knows is met, and learned later."""
+        learn = self.learn()
+        edit = Edit(learn.connection, self._nth(), "status", UNKNOWN[self.kinds[learn.connection]])
+        return [edit, Work("poll", learn.connection), *self.steps(), learn]
 
     def _faults(self, calls: list[str]) -> tuple[Fault, ...]:
         count = self.chance.choice([0, 1, 1, 2])
@@ -111,7 +117,7 @@ class _Maker:
         if severities := SEVERITIES[self.kinds[name]]:
             raw["severity"] = self.chance.choice(severities)
         title = self.chance.choice(["broken", "Status page shows @norm", "t" * 200])
-        words = self.chance.choice(TEXTS) or "nothing said"
+        words = self.chance.choice([*TEXTS, "x" * 9_990]) or "nothing said"
         return Add(name, title, words, tuple(raw.items()))
 
     def edit(self, name: str | None = None, nth: int | None = None) -> Edit:
@@ -171,9 +177,9 @@ class _Maker:
             else int(self.chance.expovariate(1 / 14))
         )
         kind = self.chance.choices(
-            ["crash", "fail", "pause", "garbage", "meanwhile"], [22, 28, 6, 8, 36]
+            ["crash", "fail", "pause", "garbage", "meanwhile", "zombie"], [22, 28, 6, 8, 34, 2]
         )[0]
-        if kind != "meanwhile":
+        if kind not in ("meanwhile", "zombie"):
             return Fault(at, kind, self.chance.choice([0, 1, 2, 3, 50, 100]), on=on)
         within = (
             [self.person] if depth >= DEPTH_MAX else [self.person, lambda: self.work(depth + 1)]

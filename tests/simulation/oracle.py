@@ -1,6 +1,7 @@
 """The invariants of the design, asked of a world at rest and of each poll. None of this asks the
 engine: what holds is read from the vendors, the configuration and the stored issue."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +40,8 @@ class Oracle:
 
     def _is_stored(self, connection: str, remote: RemoteIssue, mark: datetime) -> None:
         issue = self._issue(connection, remote.remote_id)
+        if remote.remote_id in self.world.vendors[connection].copies:
+            return
         if issue is None:
             raise Broken(f"watermark: {connection} {mark} passes {remote.display_id}, not stored")
         ref = issue.refs[connection]
@@ -64,6 +67,7 @@ class Oracle:
             self._routes(issue)
             for connection in issue.refs:
                 self._copy(issue, connection)
+            self._echoes(issue)
         self._edits()
         self._effects()
 
@@ -73,15 +77,26 @@ class Oracle:
         for connection, vendor in self.world.vendors.items():
             for remote_id, draft in vendor.born_of.items():
                 issue = self._issue(connection, remote_id)
+                if remote_id in vendor.copies:
+                    self._is_left_alone(issue, remote_id)
+                    continue
                 if issue is None:
                     raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
                 if draft and draft.reference != reference_for(issue.issue_id, connection):
                     raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
                 if not draft and issue.origin != connection:
                     raise Broken(f"twins: {remote_id} is a person's, yet no issue's origin")
-        born = sum(d is None for v in self.world.vendors.values() for d in v.born_of.values())
+        born = sum(
+            draft is None and remote_id not in vendor.copies
+            for vendor in self.world.vendors.values()
+            for remote_id, draft in vendor.born_of.items()
+        )
         if len(issues) != born:
             raise Broken(f"twins: {len(issues)} issues are stored, people filed {born}")
+
+    def _is_left_alone(self, issue: CanonicalIssue | None, remote_id: str) -> None:
+        if issue is not None:
+            raise Broken(f"twins: the copy {remote_id} became {issue.issue_id}")
 
     def _routes(self, issue: CanonicalIssue) -> None:
         for route in self.world.config.routes:
@@ -207,11 +222,37 @@ class Oracle:
                 return True
         return bool(values & {issue.value(name)})  # type: ignore[arg-type]
 
+    def _echoes(self, issue: CanonicalIssue) -> None:
+        """2: what is told as an edit of a copy was one, and each edit is told no more than once."""
+        told: Counter[tuple[str, Field, str | None]] = Counter()
+        for entry in self.world.store.history(issue.issue_id):
+            at_first = (entry.detail or "").startswith("before it was linked")
+            if entry.outcome in ("pulled", "conflict") and entry.by in issue.refs and not at_first:
+                told[entry.by, entry.field, _theirs(entry)] += 1
+        for (connection, name, value), times in told.items():
+            made = self._times_made(issue, connection, name, value)
+            if times > made:
+                raise Broken(
+                    f"echo: {issue.issue_id} tells {times} times that {name} became {value} at "
+                    f"{connection}, people did it {made} times"
+                )
+
+    def _times_made(
+        self, issue: CanonicalIssue, connection: str, name: Field, value: str | None
+    ) -> int:
+        remote_id, vendor = issue.refs[connection].remote_id, self.world.vendors[connection]
+        edits = [e for e in vendor.edits if e.remote_id == remote_id and e.field.endswith(name)]
+        made = sum(value in set(self._meanings(edit, name)) for edit in edits)
+        first = vendor.history[remote_id][0][1].raw.get(name)
+        born = HumanEdit(connection, remote_id, name, first, self.world.clock.now())
+        return made + (value in set(self._meanings(born, name)))
+
     def _meanings(self, edit: HumanEdit, name: str) -> Iterator[str | None]:
         yield edit.raw
         policy = self.world.landscape.policies[edit.connection].fields[name]  # type: ignore[index]
         if edit.raw is not None and policy.lens and not edit.field.startswith("line."):
-            yield from policy.lens.words.get(edit.raw, ())
+            for words in self.world.lenses[edit.connection, name]:
+                yield from words.get(edit.raw, ())
         if edit.raw is not None and not policy.lens:
             yield find_url(edit.raw)
 
@@ -244,6 +285,12 @@ class Oracle:
         ran = sum(len(norm.runs) for norm in self.world.norms.values())
         if recorded != ran:
             raise Broken(f"runs: Norm ran {ran} times, the issues tell of {recorded}")
+
+
+def _theirs(entry: HistoryEntry) -> str | None:
+    """The value the copy showed: the new one if it was taken, else the one that lost."""
+    taken = entry.outcome == "pulled" or (entry.detail or "").startswith("lost:")
+    return entry.new if taken else entry.old
 
 
 def _said(entry: HistoryEntry) -> Iterator[str | None]:

@@ -14,6 +14,14 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Copy:
+    """A person files another issue with the words of the nth one, our line among them."""
+
+    connection: str
+    nth: int
+
+
+@dataclass(frozen=True)
 class Edit:
     """A person gives a field of the nth issue there another raw value."""
 
@@ -79,7 +87,8 @@ class Fault:
 
     `crash`: the worker is never heard of again. `fail`: the call fails, `amount` chooses how.
     `pause`: the worker sleeps for `amount` seconds. `garbage`: a page comes out wrong.
-    `meanwhile`: another step happens right there.
+    `meanwhile`: another step happens right there. `zombie`: a poll sleeps beyond its lease, lives
+    on all the same, and another step happens while it sleeps.
     """
 
     at: int
@@ -98,7 +107,7 @@ class Work:
     faults: tuple[Fault, ...] = field(default=())
 
 
-Step = Add | Edit | Describe | Ask | Learn | Wait | Calm | Bell | Work
+Step = Add | Copy | Edit | Describe | Ask | Learn | Wait | Calm | Bell | Work
 
 
 def weight(step: Step) -> int:

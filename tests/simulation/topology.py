@@ -66,7 +66,7 @@ class Topology:
 
 def make_topology(chance: Random) -> Topology:
     kinds = _kinds(chance)
-    connections = {name: _connection(chance, kind, list(kinds)) for name, kind in kinds.items()}
+    connections = {name: _connection(chance, name, kinds) for name in kinds}
     document = {
         "version": 1,
         "connections": connections,
@@ -88,10 +88,11 @@ def _kinds(chance: Random) -> dict[str, str]:
     return dict(list(names.items())[: chance.choice([2, 3, 3, 4])])
 
 
-def _connection(chance: Random, kind: str, names: list[str]) -> dict[str, object]:
+def _connection(chance: Random, name: str, kinds: dict[str, str]) -> dict[str, object]:
+    kind, names = kinds[name], list(kinds)
     made: dict[str, object] = {
         "kind": kind,
-        "base_url": f"https://{kind}.example",
+        "base_url": f"https://{name}.example",
         "secret": kind,
         "mode": chance.choices(["mirror", "observe"], [9, 1])[0],
         "poll": {

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.words import FIELDS
 from issuebridge.ports import Changes, Lane, Page
 from tests.fakes import FakeClock
-from tests.simulation.people import HumanEdit, our_line, words_of
+from tests.simulation.people import HumanEdit, lines_of, our_line, words_of
 
 OPEN_WORDS = {
     "antimetal": ("investigating", "ready_to_fix"),
@@ -43,11 +43,6 @@ def wakes_norm(text: str) -> bool:
     return re.search(r"@n[o0\u043e\u03bf]rm", shown.casefold()) is not None
 
 
-def _standing(issue: RemoteIssue, name: str) -> str | None:
-    key = {"line.severity": "severity", "line.external_link": "link"}.get(name)
-    return our_line(issue.description).get(key) if key else issue.raw.get(name)
-
-
 @dataclass(frozen=True)
 class Habits:
     """`list_lag`: rows show what was true so long ago. `search_lag`: so long a new issue is not
@@ -65,7 +60,7 @@ class Habits:
 @dataclass
 class Vendor:
     """`history` has every state of every issue with our time of it; `born_of` whose create it was;
-    `shown` the state that was last told to anybody."""
+    `agreed` tells the raw value that both sides are known to have agreed on last."""
 
     name: str
     kind: str
@@ -73,10 +68,11 @@ class Vendor:
     habits: Habits = Habits()
     history: dict[str, list[tuple[datetime, RemoteIssue]]] = field(default_factory=dict)
     born_of: dict[str, Draft | None] = field(default_factory=dict)
+    copies: set[str] = field(default_factory=set)
     edits: list[HumanEdit] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
-    shown: dict[str, RemoteIssue] = field(default_factory=dict)
+    agreed: Callable[[str, str], str | None] = lambda remote_id, name: None
     windows: int = 0
 
     @property
@@ -148,9 +144,8 @@ class Vendor:
 
     def _remember(self, remote_id: str, name: str, raw: str | None) -> None:
         edit = HumanEdit(self.name, remote_id, name, raw, self.clock.now())
-        shown = self.shown.get(remote_id)
-        if shown and raw == _standing(shown, name):
-            edit.fate = "back before anybody looked"
+        if raw is not None and raw == self.agreed(remote_id, name):
+            edit.fate = "back to what both had agreed on"
         self.edits.append(edit)
 
     def _end(self, remote_id: str, name: str, standing: str | None, fate: str) -> None:
@@ -171,7 +166,6 @@ class Vendor:
             rows.sort(key=lambda row: (row.activity_at, row.number), reverse=True)
         start, size = int(cursor or 0), self.habits.page_size
         end = start + size
-        self.shown |= {row.remote_id: row for row in rows[start:end]}
         return Page(
             [self._row(row) for row in rows[start:end]], str(end) if end < len(rows) else None
         )
@@ -188,11 +182,7 @@ class Vendor:
         self.asked["get"] += 1
         if remote_id not in self.history:
             raise Gone(remote_id)
-        return self._show(self.now(remote_id))
-
-    def _show(self, issue: RemoteIssue) -> RemoteIssue:
-        self.shown[issue.remote_id] = issue
-        return issue
+        return self.now(remote_id)
 
     def create(self, draft: Draft) -> RemoteIssue:
         self.asked["create"] += 1
@@ -207,7 +197,7 @@ class Vendor:
         kept = {name: raw for name, raw in given.items() if raw is not None}
         issue = self._file(draft.title, text, {**BIRTH[self.kind], **kept}, draft)
         self.words[issue.remote_id] = words_of(text)
-        return self._show(issue)
+        return issue
 
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
         """By the reference; antimetal and zylon also by what else they show of a draft."""
@@ -235,14 +225,21 @@ class Vendor:
         kept = {name: raw for name, raw in written.items() if name != self.habits.ignores}
         self._end_in_window(seen, old, kept)
         text = kept.pop("description", old.description)
-        return self._show(self._store(replace(old, raw={**old.raw, **kept}, description=text)))
+        return self._store(replace(old, raw={**old.raw, **kept}, description=text))
 
     def _check_changes(self, seen: RemoteIssue, changes: Changes) -> None:
         if "refused" in changes.values():
             raise Rejected("400: no such word")
+        now = {**seen.raw, "description": seen.description}
+        if all(now.get(name) == raw for name, raw in changes.items()):
+            raise Broken(f"needless: {seen.remote_id} shows {dict(changes)} already")
         text = changes.get("description")
         if text is None:
             return
+        refs = Counter(line["ref"] for line in lines_of(text))
+        before = Counter(line["ref"] for line in lines_of(seen.description))
+        if any(n > max(1, before[ref]) for ref, n in refs.items()):
+            raise Broken(f"line: {seen.remote_id} gets our line twice: {text!r}")
         self._check_text("description", text, DESCRIPTION_MAX[self.kind])
         if words_of(text) != words_of(seen.description):
             raise Broken(f"words: {seen.description!r} became {text!r}")

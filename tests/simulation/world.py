@@ -1,10 +1,10 @@
 """The real use cases over the simulated world, and how each step of a history is played."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from issuebridge.domain.config import switched_on
@@ -31,6 +31,7 @@ from tests.simulation.steps import (
     Ask,
     Bell,
     Calm,
+    Copy,
     Describe,
     Edit,
     Learn,
@@ -108,20 +109,28 @@ class SimWorld:
         self.norms = {
             n: Norm(self.clock, topology.norm) for n, k in topology.kinds.items() if k == "bland"
         }
+        for name, vendor in self.vendors.items():
+            vendor.agreed = partial(self._agreed, name)
+        self.lenses: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
         self.messages: list[PromptRequest] = []
         self.answered: set[int] = set()
         self.polled: Callable[[str], None] = lambda connection: None
         self.log: list[str] = []
         self.boundaries: list[int] = []
-        self._configure(topology.config(), "salt")
+        self._configure(topology.config())
 
-    def _configure(self, config: Any, salt: str) -> None:
+    def _configure(self, config: Any) -> None:
         running = getattr(self, "config", None)
         self.config = switched_on(config, running, self.clock.now())
         self.landscape = Landscape(
             {n: resolve(n, c, TRAITS[c.kind]) for n, c in self.config.connections.items()},
             tuple(self.config.routes),
         )
+        for name, policy in self.landscape.policies.items():
+            for place, how in policy.fields.items():
+                if how.lens and how.lens.words not in self.lenses[name, place]:
+                    self.lenses[name, place].append(how.lens.words)
+        salt = self.config.model_dump_json()
         store, ledger, connections = (
             Watched(self.store, "store", self.effects),
             Watched(self.ledger, "ledger", self.effects),
@@ -164,6 +173,11 @@ class SimWorld:
     def _add(self, step: Add) -> None:
         self.vendors[step.connection].file(step.title, step.words, dict(step.raw))
 
+    def _copy(self, step: Copy) -> None:
+        vendor = self.vendors[step.connection]
+        words = vendor.now(vendor.ids[step.nth]).description
+        vendor.copies.add(vendor.file("a copy made by hand", words, {}).remote_id)
+
     def _edit(self, step: Edit) -> None:
         vendor = self.vendors[step.connection]
         if vendor.ids:
@@ -194,9 +208,7 @@ class SimWorld:
         document = self.config.model_dump(by_alias=True)
         maps = document["connections"][step.connection]["maps"]
         maps[step.field] = {raw: list(row) for raw, row in step.words}
-        self._configure(
-            type(self.config).model_validate(document), f"salt-{step.connection}-{step.field}"
-        )
+        self._configure(type(self.config).model_validate(document))
 
     def _wait(self, step: Wait) -> None:
         self.clock.advance(step.seconds)
@@ -217,6 +229,15 @@ class SimWorld:
         self.boundaries.append(worker.boundaries)
         if step.job == "poll":
             self.polled(str(step.target))
+
+    def _agreed(self, connection: str, remote_id: str, place: str) -> str | None:
+        """The baseline of a field there, unless it is set aside."""
+        issue = self.store.load(self.store.find(connection, remote_id) or "")
+        where, _, name = place.rpartition(".")
+        if issue is None or name in issue.refs[connection].notes:
+            return None
+        baseline = issue.refs[connection].baselines.get(name)  # type: ignore[call-overload]
+        return baseline.raws[-1 if where else 0] if baseline and baseline.raws else None
 
     # workers
 
@@ -300,6 +321,7 @@ class SimWorld:
 
 _PLAYERS: dict[type, Callable[[SimWorld, Any], None]] = {
     Add: SimWorld._add,
+    Copy: SimWorld._copy,
     Edit: SimWorld._edit,
     Describe: SimWorld._describe,
     Ask: SimWorld._ask,
