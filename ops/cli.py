@@ -201,7 +201,7 @@ def _release(options: argparse.Namespace) -> int:
 
 
 def _found(wiring: Wiring, name: str) -> CanonicalIssue:
-    found = [wiring.store.find(connection, name) for connection in wiring.config.connections]
+    found = [wiring.store.named(connection, name) for connection in wiring.config.connections]
     issue = wiring.store.load(next(filter(None, found), name))
     if issue is None:
         raise StackError(f"no issue is known as {name} at any connection")

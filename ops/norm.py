@@ -80,7 +80,7 @@ def _prompt(stack: Stack, options: Namespace) -> int:
 
 def _issue(wiring: Wiring, request: PromptRequest) -> CanonicalIssue:
     names = [request.connection] if request.connection else list(wiring.config.connections)
-    found = (wiring.store.find(name, request.issue) for name in names)
+    found = (wiring.store.named(name, request.issue) for name in names)
     issue = wiring.store.load(next(filter(None, found), request.issue))
     if issue is None:
         raise StackError(f"no issue is known as {request.issue}; has its connection been polled?")

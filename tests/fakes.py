@@ -32,6 +32,7 @@ class FakeIssueStore:
     connections: "FakeConnectionStore"
     issues: dict[str, str] = field(default_factory=dict)
     refs: dict[tuple[str, str], str] = field(default_factory=dict)
+    aliases: dict[tuple[str, str], str] = field(default_factory=dict)
     rows: dict[str, list[HistoryEntry]] = field(default_factory=dict)
     woken: list[str] = field(default_factory=list)
     writes: int = 0
@@ -42,6 +43,9 @@ class FakeIssueStore:
 
     def find(self, connection: str, remote_id: str) -> str | None:
         return self.refs.get((connection, remote_id))
+
+    def named(self, connection: str, name: str) -> str | None:
+        return self.find(connection, name) or self.aliases.get((connection, name))
 
     def history(self, issue_id: str) -> list[HistoryEntry]:
         return list(self.rows.get(issue_id, []))
@@ -58,7 +62,7 @@ class FakeIssueStore:
     ) -> CanonicalIssue:
         stored = self.load(issue.issue_id)
         ref = issue.refs[linked] if linked else None
-        names = [(ref.connection, name) for name in {ref.remote_id, ref.display_id}] if ref else []
+        names = [(ref.connection, ref.remote_id)] if ref else []
         if (stored.version if stored else 0) != issue.version or any(n in self.refs for n in names):
             raise LostRace(issue.issue_id)
         if done:
@@ -67,6 +71,8 @@ class FakeIssueStore:
         self.issues[issue.issue_id] = new.model_dump_json()
         self.rows.setdefault(issue.issue_id, []).extend(history)
         self.refs |= dict.fromkeys(names, issue.issue_id)
+        if ref:
+            self.aliases[ref.connection, ref.display_id] = issue.issue_id
         if pushing:
             self.connections.mark_pushed(pushing, new.refs[pushing].remote_id, new.version)
         if wake:

@@ -90,7 +90,10 @@ class IssueStore(Protocol):
     def load(self, issue_id: str) -> CanonicalIssue | None: ...
 
     def find(self, connection: str, remote_id: str) -> str | None:
-        """The issue id behind a remote id or a display id."""
+        """The issue id behind a remote id."""
+
+    def named(self, connection: str, name: str) -> str | None:
+        """The issue id behind a remote id or a short code (T-1042), which may not be unique."""
 
     def commit(
         self,

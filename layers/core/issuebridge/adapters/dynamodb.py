@@ -18,6 +18,7 @@ from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Seen
 
 _DUE_MAX = 200
+SWEPT_IDS_MAX = 5000
 SWEPT_KEPT = timedelta(days=7)
 """Longer than any sweep takes; DynamoDB deletes the rows after it."""
 
@@ -53,6 +54,10 @@ class DynamoDBIssueStore:
     def find(self, connection: str, remote_id: str) -> str | None:
         item = self.table.get((f"REF#{connection}#{remote_id}", "REF"))
         return str(item["issue_id"]["S"]) if item else None
+
+    def named(self, connection: str, name: str) -> str | None:
+        item = self.table.get((f"ALIAS#{connection}#{name}", "ALIAS"))
+        return self.find(connection, name) or (str(item["issue_id"]["S"]) if item else None)
 
     def all(self) -> list[CanonicalIssue]:
         """Every canonical issue: a scan of the whole table, for a person who asks."""
@@ -106,13 +111,15 @@ class DynamoDBIssueStore:
 
 
 def _ref_puts(issue: CanonicalIssue, ref: ExternalRef) -> list[Item]:
-    """A ref can be taken once: that is what keeps one remote out of two issues."""
+    """A ref can be taken once: that is what keeps one remote out of two issues. A short code is
+    for people, and no vendor promises that it is unique: the latest has it."""
+    taken = text(issue.issue_id)
     return [
         {
-            "Item": item_of((f"REF#{ref.connection}#{name}", "REF"), issue_id=text(issue.issue_id)),
+            "Item": item_of((f"REF#{ref.connection}#{ref.remote_id}", "REF"), issue_id=taken),
             "ConditionExpression": "attribute_not_exists(pk)",
-        }
-        for name in {ref.remote_id, ref.display_id}
+        },
+        {"Item": item_of((f"ALIAS#{ref.connection}#{ref.display_id}", "ALIAS"), issue_id=taken)},
     ]
 
 
@@ -263,15 +270,19 @@ class DynamoDBConnectionStore:
         return {remote_id for row in rows for remote_id in _unpacked(row["ids"]["B"])}
 
     def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
-        key = (f"SWEPT#{state.connection}", f"{state.sweep_number:08}#{state.generation:012}")
-        until = datetime.now(UTC) + SWEPT_KEPT
-        ids = {"B": _packed(dict.fromkeys(remote_ids, ""))}
-        self.table.put(item_of(key, ids=ids, expires_at=number(int(until.timestamp()))))
+        ids, until = sorted(remote_ids), datetime.now(UTC) + SWEPT_KEPT
+        for start in range(0, len(ids), SWEPT_IDS_MAX):
+            sk = f"{state.sweep_number:08}#{state.generation:012}#{start:08}"
+            packed = {"B": _packed(dict.fromkeys(ids[start : start + SWEPT_IDS_MAX], ""))}
+            key = (f"SWEPT#{state.connection}", sk)
+            self.table.put(item_of(key, ids=packed, expires_at=number(int(until.timestamp()))))
 
     def pause(self, connection: str, until: datetime) -> None:
-        self.table.put(
-            item_of((f"CONNECTION#{connection}", "PAUSE"), until=text(until.isoformat()))
-        )
+        item = item_of((f"CONNECTION#{connection}", "PAUSE"), until=text(stamp(until)))
+        with suppress(LostRace):
+            self.table.put(
+                item, "attribute_not_exists(pk) OR until < :until", until=text(stamp(until))
+            )
 
     def paused_until(self, connection: str) -> datetime | None:
         item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))

@@ -49,6 +49,8 @@ RETRY_AFTER_SECONDS_DEFAULT = 30
 RETRY_AFTER_SECONDS_MAX = 3600
 WORDS_MAX = 300
 SKEW_NOISE = timedelta(seconds=2)
+SKEW_MAX = timedelta(days=1)
+"""A server that is further off has no clock to go by."""
 
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
@@ -295,13 +297,13 @@ class Http:
 def _skew(dated: datetime, now: datetime) -> timedelta:
     """A date in whole seconds, on a reply that travelled, cannot tell a small skew from none."""
     apart = dated - now
-    return apart if abs(apart) > SKEW_NOISE else timedelta()
+    return apart if SKEW_NOISE < abs(apart) < SKEW_MAX else timedelta()
 
 
 def _date(text: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

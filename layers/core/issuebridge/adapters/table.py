@@ -5,6 +5,7 @@
 | ISSUE#id         | ISSUE                  | canonical issue, marked while a copy lags   |
 | ISSUE#id         | HISTORY#time#version#n | one change, until `expires_at`              |
 | REF#connection#x | REF                    | the issue behind a remote id or short code  |
+| ALIAS#connection#x | ALIAS                | the issue behind a short code, for people   |
 | EFFECT#key       | EFFECT                 | ledger row, marked while open, or if a run  |
 | CONNECTION#name  | STATE                  | lease, watermark, sweep                     |
 | CONNECTION#name  | PAUSE                  | no call before `until`                      |
@@ -24,7 +25,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from issuebridge.domain.errors import LostRace, Misconfigured, Transient
+from issuebridge.domain.errors import LostRace, Misconfigured, Rejected, Transient
 
 Item = dict[str, Any]
 Key = tuple[str, str]
@@ -176,6 +177,8 @@ def _sorted(error: ClientError, operation: str, table: str) -> Exception:
     reasons = {r.get("Code") for r in error.response.get("CancellationReasons", [])}
     if code == "ConditionalCheckFailedException" or reasons & _LOST:
         return LostRace(f"DynamoDB {operation}: another worker committed first")
+    if code == "ValidationException":
+        return Rejected(f"DynamoDB {operation}: {error}")
     if code in _SET_UP:
         return Misconfigured(
             f"DynamoDB {operation} on table {table}: {code}: check TABLE_NAME and the role: {error}"

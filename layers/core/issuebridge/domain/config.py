@@ -1,6 +1,5 @@
 """The configuration file: what is wrong in it is refused with its path and the remedy."""
 
-import re
 from collections import Counter
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -20,12 +19,20 @@ from pydantic_core import ErrorDetails
 
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.rules import NormSettings, Rule
-from issuebridge.domain.words import CANONICAL_WORDS, OPEN_STATUSES, Field, Lens
+from issuebridge.domain.words import (
+    CANONICAL_WORDS,
+    OPEN_STATUSES,
+    SEVERITIES,
+    STATUSES,
+    Field,
+    Lens,
+)
 
 Kind = Literal["bland", "antimetal", "zylon"]
 Mode = Literal["observe", "mirror", "paused"]
 Carrier = Literal["native", "managed_line", "hub"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 Canonical = dict[str, list[str]]
 
 
@@ -80,8 +87,8 @@ class Connection(Model):
     breaker: Breaker = Breaker()
     category: str | None = Setting(default=None, description="category of issues created here")
     environment: str = Setting(default="production", min_length=1)
-    api_version: str = "2026-03-17"
-    org: str = "default"
+    api_version: HeaderText = "2026-03-17"
+    org: HeaderText = "default"
     generation: Literal["current", "older"] = "current"
     anchor: Anchor | None = None
     ca_pem: str | None = Setting(default=None, description="a private CA's certificate, as PEM")
@@ -99,9 +106,14 @@ class Connection(Model):
     @field_validator("issue_url")
     @classmethod
     def _has_known_fields(cls, value: str | None) -> str | None:
-        unknown = set(re.findall(r"{([^}]*)}", value or "")) - {"id", "number", "display_id"}
-        if unknown:
-            raise ValueError(f"only {{id}}, {{number}} and {{display_id}} exist, not {unknown}")
+        if value is None:
+            return value
+        try:
+            made = value.format(id="1", number=1, display_id="T-1")
+        except (KeyError, ValueError, IndexError, AttributeError):
+            raise ValueError("only {id}, {number} and {display_id} exist in it") from None
+        if urlsplit(made).scheme not in ("http", "https"):
+            raise ValueError("give an http(s) address")
         return value
 
     @field_validator("maps")
@@ -120,6 +132,14 @@ class Connection(Model):
 
 class Filter(Model):
     """Which issues a route brings over; by default those that are not finished."""
+
+    @model_validator(mode="after")
+    def _has_known_words(self) -> Self:
+        for name, words in (("status", STATUSES), ("severity", SEVERITIES)):
+            given = getattr(self, name)
+            if given is not None and (not given or set(given) - set(words)):
+                raise ValueError(f"{name}: give some of {', '.join(words)}")
+        return self
 
     status: list[str] = list(OPEN_STATUSES)
     severity: list[str] | None = None
@@ -195,6 +215,12 @@ class Config(Model):
         problems += [problem for rule in self.norm.rules for problem in self._rule_problems(rule)]
         names = Counter(rule.name for rule in self.norm.rules)
         problems += [f"norm.rules: {name} stands twice" for name, n in names.items() if n > 1]
+        same = Counter((c.kind, c.base_url, c.secret, c.org) for c in self.connections.values())
+        if any(count > 1 for count in same.values()):
+            problems.append(
+                "connections: two of them are the same system with the same key; routes between "
+                "them would never end: keep one"
+            )
         if problems:
             raise ValueError("; ".join(problems))
         return self

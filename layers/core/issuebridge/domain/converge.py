@@ -184,15 +184,19 @@ def _refreshed(
     """What is not mirrored follows its own side; a write of ours that is too old is forgotten, and
     so is what a description had against our line, once that is another one."""
     ref = issue.refs[policy.connection]
+    words = (text_digest(remote.description),)
     update: dict[str, object] = {
+        "notes": {
+            name: note
+            for name, note in ref.notes.items()
+            if note.kind != "unsupported" or note.raws in ((), words)
+        },
         "url": _url_of(remote, policy),
         "remote_updated_at": remote.updated_at or ref.remote_updated_at,
     }
     waits = policy.connection in issue.pending
     if ref.sending_at and not waits and now - ref.sending_at > timedelta(seconds=SENDING_SECONDS):
         update |= {"sending": {}, "sending_at": None}
-    text = text_digest(remote.description)
-    update["notes"] = {k: n for k, n in ref.notes.items() if not _was_for_other_words(n, text)}
     issue = _with_ref(issue, ref.model_copy(update=update))
     if policy.connection != issue.origin:
         return issue
@@ -206,11 +210,6 @@ def _refreshed(
             or (remote.created_at and _by_our_clock(remote.created_at, skew)),
         }
     )
-
-
-def _was_for_other_words(note: FieldNote, text: str) -> bool:
-    """Our line found no room in a description that has changed since."""
-    return note.kind == "unsupported" and bool(note.raws) and note.raws != (text,)
 
 
 def _with_ref(issue: CanonicalIssue, ref: ExternalRef) -> CanonicalIssue:

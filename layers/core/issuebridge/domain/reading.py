@@ -52,7 +52,8 @@ def _native(raw: str | None, lens: Lens | None) -> Source:
 
 def _in_line(name: Field, carried: str | None) -> Source:
     words = CANONICAL_WORDS.get(name)
-    if carried is None or words is None or carried in words:
+    known = carried in words if words else carried is not None and find_url(carried) == carried
+    if carried is None or known:
         return Source(carried, carried)
     return Source(carried, None, known=False)
 

@@ -104,9 +104,12 @@ class CreateCounterpart:
             remote = self.system(effect.connection).create(
                 Draft.model_validate_json(effect.request)
             )
-        except (Ambiguous, RateLimited) as error:
-            pause = error.retry_after_seconds if isinstance(error, RateLimited) else 0
-            due = self.clock.now() + timedelta(seconds=pause)
+        except RateLimited as error:
+            due = self.clock.now() + timedelta(seconds=error.retry_after_seconds)
+            self.ledger.put(effect.doubted(due, str(error)))
+            raise
+        except Ambiguous as error:
+            due = self.clock.now()
             self.ledger.put(effect.doubted(due, str(error)))
             return Created("waiting", f"no clear answer: {error}", due)
         except (Transient, Misconfigured) as error:
@@ -119,6 +122,8 @@ class CreateCounterpart:
     def look(self, effect: Effect) -> Created:
         """What did become of it? Found: link. Not found often enough: the same body once more, if
         the issue still asks for it."""
+        if not self.landscape.policies[effect.connection].may_write:
+            return Created("waiting", "nothing is created there now", None)
         sent_at = effect.sent_at or effect.planned_at
         draft = Draft.model_validate_json(effect.request)
         since = sent_at - timedelta(seconds=LOOK_BACK_SECONDS)

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from issuebridge.domain.config import Breaker
-from issuebridge.domain.errors import Gone
+from issuebridge.domain.errors import Gone, RateLimited, Rejected, Transient
 from issuebridge.domain.issue import RemoteIssue
 from issuebridge.domain.round_state import Completeness, ConnectionState
 from issuebridge.ports import IssueSystem
 
 NAMED_MAX = 50
 MISSING_READ_MAX = 100
+CONTROLS_MAX = 3
+UNREAD_MAX = 3
 
 
 @dataclass(frozen=True)
@@ -30,33 +32,51 @@ class EndSweep:
     has_time: Callable[[], bool]
 
     def __call__(
-        self, state: ConnectionState, swept: set[str], known: set[str], now: datetime
+        self,
+        state: ConnectionState,
+        swept: set[str],
+        known: set[str],
+        controls: Sequence[str],
+        now: datetime,
     ) -> ConnectionState:
-        """The state with the equation, what is missing since when, and a tripped breaker if so."""
+        """The state with the equation, what is missing since when, and a tripped breaker if so.
+
+        `controls`: issues known for longer than this sweep that the list did show.
+        """
         missing = sorted(known - swept)
         state = state.model_copy(update={"completeness": _equation(state, swept, known, now)})
         limit = self.breaker.limit(len(known))
         allowed = state.allowed_until is not None and state.allowed_until > now
         if len(missing) > limit and not allowed:
+            if not all(self._is_gone(remote_id) for remote_id in missing[:CONTROLS_MAX]):
+                return state  # the list broke off: the next sweep shows the rest
             reason = (
                 f"{len(missing)} of {len(known)} issues are missing from the list, more than "
                 f"{limit}: nothing was closed; look at the vendor, then `issuebridge allow "
                 f"{state.connection}` if they are really gone"
             )
             return state.model_copy(update={"tripped": reason})
-        return state.model_copy(update={"missing": self._look(state, missing, swept)})
+        return state.model_copy(update={"missing": self._look(state, missing, controls)})
 
     def _look(
-        self, state: ConnectionState, missing: Sequence[str], swept: set[str]
+        self, state: ConnectionState, missing: Sequence[str], controls: Sequence[str]
     ) -> dict[str, int]:
+        """One that cannot be read keeps its place, and holds up no other."""
         still: dict[str, int] = {}
+        unread = 0
         for remote_id in missing[:MISSING_READ_MAX]:
             first = state.missing.get(remote_id)
-            if not self.has_time():
+            try:
+                gone = unread < UNREAD_MAX and self.has_time() and self._is_gone(remote_id)
+            except RateLimited:
+                raise
+            except (Transient, Rejected):
+                unread += 1
+                gone = False
                 still |= {remote_id: first} if first else {}
-            elif not self._is_gone(remote_id):
+            if not gone:
                 continue
-            elif first is None or first == state.sweep_number or not self._still_answers(swept):
+            if first is None or first == state.sweep_number or not self._still_answers(controls):
                 still[remote_id] = first or state.sweep_number
             else:
                 self.bury(remote_id)
@@ -70,15 +90,9 @@ class EndSweep:
         self.take_in(remote)
         return False
 
-    def _still_answers(self, swept: set[str]) -> bool:
+    def _still_answers(self, controls: Sequence[str]) -> bool:
         """A changed key or tenant makes everything 404: then nothing was deleted."""
-        for control in sorted(swept)[:1]:
-            try:
-                self.system.get(control)
-            except Gone:
-                return False
-            return True
-        return False
+        return any(not self._is_gone(control) for control in controls[:CONTROLS_MAX])
 
 
 def _equation(

@@ -14,11 +14,13 @@ from itertools import islice
 from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
+    AccessRefused,
     LostRace,
     Misconfigured,
     RateLimited,
     Rejected,
     StaleCursor,
+    SyncError,
     Transient,
     Tripped,
 )
@@ -31,7 +33,11 @@ from issuebridge.use_cases.take_in import TakeIn
 
 LEASE_SECONDS = 180
 """Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
-REMAINING_SECONDS_MIN = 15
+REMAINING_SECONDS_MIN = 30
+"""One more read may take a connect and a read time-out, and the state must still be stored."""
+SAVE_EVERY = 20
+UNREAD_MAX = 3
+"""So many single reads that fail in a row are no longer about the issues."""
 WHOLE_SWEEP_PAGES_MAX = 100_000
 NAMED_MAX = 500
 SET_ASIDE_ATTEMPTS = 3
@@ -128,6 +134,8 @@ class PullChanges:
             return self(name, remaining_seconds=remaining_seconds, whole_sweep=whole_sweep)
         except LostRace:
             return PullReport(name, problem="another round is under way", busy=True)
+        except SyncError as error:
+            return PullReport(name, problem=str(error), remedy_needed=True)
 
 
 @dataclass
@@ -142,6 +150,7 @@ class _Round:
     fresh: dict[str, str | None] = field(default_factory=dict)
     swept: set[str] = field(default_factory=set)
     closed: int = 0
+    unread: int = 0
 
     @cached_property
     def seen(self) -> Seen:
@@ -174,6 +183,8 @@ class _Round:
                 self._remember(tripped=str(error))
         except (Transient, Rejected) as error:
             self.report.problem = str(error)
+        except _OutOfTime:
+            self.pull.connections.save_swept(self.state, self.swept)
 
     def _remember(self, **update: object) -> None:
         self.state = self.state.model_copy(update=update)
@@ -185,26 +196,30 @@ class _Round:
         return self.remaining_seconds() > REMAINING_SECONDS_MIN
 
     def _hot(self) -> None:
-        """Down to the watermark. Before the first sweep has ended, only the signpost is fixed."""
+        """Down to the watermark. Before the first sweep has ended, only the signpost is fixed; and
+        again when there was more than one round reads, so that the sweep grants it."""
         cursor: str | None = None
         newest: datetime | None = None
         clean = True
         for number in range(self.connection.poll.pages_max):
-            page = self._page("hot", cursor)
+            try:
+                page = self._page("hot", cursor)
+            except StaleCursor:
+                return
             times = [issue.activity_at for issue in page.issues if issue.activity_at]
             newest = newest if number else max(times, default=None)
             if self.state.watermark is None and newest:
                 self._signpost(newest)
                 return
             clean &= self._take_page(page)
-            if _breaks_off(page, cursor):
+            if page.cursor is not None and page.cursor == cursor:
                 return
             if self._ends_hot(page, times):
                 self._advance(newest if clean else None)
                 return
             cursor = page.cursor
-            if not self._has_time():
-                return
+        if newest and self.state.signpost is None:
+            self._signpost(newest)
 
     def _ends_hot(self, page: Page, times: Sequence[datetime]) -> bool:
         mark = self.state.watermark
@@ -228,8 +243,6 @@ class _Round:
         self._remember(sweep_rounds=self.state.sweep_rounds + 1)
         pages_max = self.connection.poll.pages_max
         for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max):
-            if not self._has_time():
-                break
             if self._sweep_page():
                 return
         self.pull.connections.save_swept(self.state, self.swept)
@@ -237,6 +250,8 @@ class _Round:
     def _sweep_page(self) -> bool:
         """One page further; True when the sweep ended here."""
         before = self.state.sweep_cursor
+        if not self._has_time():
+            raise _OutOfTime
         try:
             page = self._page("sweep", before)
         except StaleCursor as error:
@@ -274,7 +289,8 @@ class _Round:
             bury=self._bury,
             has_time=self._has_time,
         )
-        self.state = end(self.state, swept, self._known_ids(), self.pull.clock.now())
+        controls = sorted(self.seen.digests.keys() & swept)
+        self.state = end(self.state, swept, self._known_ids(), controls, self.pull.clock.now())
         if self.state.tripped:
             raise Tripped(self.state.tripped)
         assert self.state.completeness, "the end of a sweep states the equation"
@@ -287,6 +303,7 @@ class _Round:
     def _bury(self, remote_id: str) -> None:
         take_in = self.pull.take_in
         self.report.stored |= take_in.bury(self.state.connection, remote_id, self._gate)
+        self._is_well(remote_id)
         self._save({remote_id: None})
 
     def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
@@ -312,10 +329,16 @@ class _Round:
         try:
             for remote in page.issues:
                 self.report.seen += 1
-                if not self._is_known(remote):
-                    taken = self._taken(remote, open_creates)
-                    fresh |= taken
-                    clean &= bool(taken) or self._is_set_aside(remote.remote_id)
+                if self._is_known(remote):
+                    continue
+                if not self._has_time():
+                    raise _OutOfTime
+                taken = {} if self._waits(remote) else self._taken(remote, open_creates)
+                fresh |= taken
+                clean &= bool(taken) or self._is_set_aside(remote.remote_id)
+                if len(fresh) >= SAVE_EVERY:
+                    self._save(fresh)
+                    fresh = {}
         finally:
             self._save(fresh)
         return clean
@@ -337,9 +360,13 @@ class _Round:
         digest = self._digest(remote)
         if remote.remote_id in self.fresh:
             return self.fresh[remote.remote_id] == digest
+        return self.seen.holds(remote.remote_id, digest)
+
+    def _waits(self, remote: RemoteIssue) -> bool:
+        """Set aside, unchanged since, and not due yet."""
         failing = self.state.failing.get(remote.remote_id)
-        waits = failing and failing.digest == digest and failing.due_at > self.pull.clock.now()
-        return bool(waits) or self.seen.holds(remote.remote_id, digest)
+        now = self.pull.clock.now()
+        return bool(failing and failing.digest == self._digest(remote) and failing.due_at > now)
 
     def _is_set_aside(self, remote_id: str) -> bool:
         failing = self.state.failing.get(remote_id)
@@ -366,19 +393,28 @@ class _Round:
         except LostRace as error:
             self.report.failed[remote.display_id] = str(error)
             return {}
-        except Rejected as error:
+        except RateLimited:
+            raise
+        except (Rejected, Transient, AccessRefused) as error:
             self._set_aside(remote, str(error))
+            self.unread += not isinstance(error, Rejected)
+            if self.unread >= UNREAD_MAX:
+                raise
             return {}
+        self.unread = 0
         if taken.kind == "deferred":
             self.report.deferred.append(remote.display_id)
             return {}
         named = {"stored": self.report.stored, "twin": self.report.twins}.get(taken.kind)
         if named is not None:
             named[remote.display_id] = taken.issue_id
-        if remote.remote_id in self.state.failing:
-            rest = {k: v for k, v in self.state.failing.items() if k != remote.remote_id}
-            self._remember(failing=rest)
+        self._is_well(remote.remote_id)
         return {remote.remote_id: self._digest(taken.remote)}
+
+    def _is_well(self, remote_id: str) -> None:
+        if remote_id in self.state.failing:
+            rest = {k: v for k, v in self.state.failing.items() if k != remote_id}
+            self._remember(failing=rest)
 
     def _set_aside(self, remote: RemoteIssue, reason: str) -> None:
         """Tried again with growing pauses, and at once when it changes."""
@@ -395,6 +431,10 @@ class _Round:
         )
         if before or len(self.state.failing) < FAILING_MAX:
             self._remember(failing={**self.state.failing, remote.remote_id: failing})
+
+
+class _OutOfTime(Exception):
+    """The round ends here; its page is read again by the next, which knows what is stored."""
 
 
 def _breaks_off(page: Page, cursor: str | None) -> bool:

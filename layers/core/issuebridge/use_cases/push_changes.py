@@ -14,6 +14,7 @@ from typing import Literal
 from issuebridge.domain.converge import Landscape, Observed, newly_pending, observe
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
+    Conflict,
     Gone,
     LostRace,
     Misconfigured,
@@ -145,7 +146,7 @@ class PushChanges:
         """All changes in one request; one by one if the vendor refuses them together."""
         try:
             return system.update(remote, write.changes), {}
-        except Gone:
+        except (Gone, Conflict):
             raise
         except Rejected as error:
             if len(write.changes) == 1:

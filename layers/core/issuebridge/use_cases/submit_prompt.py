@@ -121,7 +121,7 @@ class SubmitPrompt:
             raise Rejected(
                 f"connection {request.connection}: Norm works only at {', '.join(blands)}"
             )
-        found = [self.store.find(name, request.issue) for name in names]
+        found = [self.store.named(name, request.issue) for name in names]
         issue_id = next((issue_id for issue_id in found if issue_id), request.issue)
         issue = self.store.load(issue_id)
         if issue is None:

@@ -15,7 +15,7 @@ from issuebridge.domain.converge import (
     observe,
 )
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import LostRace
+from issuebridge.domain.errors import Gone, LostRace
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.managed_line import find_lines
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
@@ -89,13 +89,22 @@ class TakeIn:
         issue = self.store.load(issue_id)
         assert issue is not None, "a ref is stored together with its issue"
         if len(issue.refs) > 1 or issue.pending:
-            remote = self.system(connection).get(remote.remote_id)
+            remote = self._read_again(connection, remote)
         observed = self._observe(issue, remote, connection)
         if observed.issue == issue:
             return Taken("unchanged", remote)
         gate(issue, observed.issue)
         self._commit(issue, observed)
         return Taken("stored", remote, issue.issue_id)
+
+    def _read_again(self, connection: str, row: RemoteIssue) -> RemoteIssue:
+        """A row that is marked as deleted may answer 404 by itself: both say the same."""
+        try:
+            return self.system(connection).get(row.remote_id)
+        except Gone:
+            if row.deleted:
+                return row
+            raise
 
     def _unknown(
         self, connection: str, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
@@ -120,7 +129,7 @@ class TakeIn:
         """It carries the reference of a counterpart we asked for: adopt it, or name it a twin."""
         issue = self.store.load(effect.issue_id)
         assert issue is not None, "a ledger row is written for a stored issue"
-        if not effect.is_open or effect.connection in issue.refs:
+        if effect.state == "done" or effect.connection in issue.refs:
             return Taken("twin", remote, issue.issue_id)
         policy = self.landscape.policies[effect.connection]
         linked = link(issue, remote, policy, self.clock.now())
