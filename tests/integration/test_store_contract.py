@@ -96,8 +96,17 @@ def test_an_issue_that_exists_is_not_stored_as_a_new_one(stores):
 @pytest.mark.parametrize("name", ["uuid-1", "T-1"])
 def test_an_issue_is_found_by_both_its_names_at_a_connection_and_only_there(stores, name):
     stores.issues.commit(issue(**at_voice()), linked="voice")
-    assert stores.issues.find("voice", name) == "is1"
-    assert stores.issues.find("other", name) is None
+    assert stores.issues.named("voice", name) == "is1"
+    assert stores.issues.named("other", name) is None
+
+
+def test_a_short_code_names_an_issue_and_takes_nothing_from_another(stores):
+    """No vendor promises that its numbers are unique."""
+    stores.issues.commit(issue("is1", **at_voice("uuid-1", "7")), linked="voice")
+    stores.issues.commit(issue("is2", **at_voice("uuid-2", "7")), linked="voice")
+    assert [stores.issues.find("voice", n) for n in ("uuid-1", "uuid-2")] == ["is1", "is2"]
+    assert stores.issues.find("voice", "7") is None
+    assert stores.issues.named("voice", "7") == "is2"
 
 
 def test_a_remote_whose_two_names_are_one_can_be_linked(stores):
@@ -105,13 +114,12 @@ def test_a_remote_whose_two_names_are_one_can_be_linked(stores):
     assert stores.issues.find("voice", "42") == "is1"
 
 
-@pytest.mark.parametrize("names", [("uuid-1", "T-2"), ("uuid-2", "T-1")])
-def test_a_remote_that_is_linked_cannot_be_taken_by_another_issue(stores, names):
+def test_a_remote_that_is_linked_cannot_be_taken_by_another_issue(stores):
     stores.issues.commit(issue("is1", **at_voice()), linked="voice")
     with pytest.raises(LostRace):
-        stores.issues.commit(issue("is2", **at_voice(*names)), linked="voice")
+        stores.issues.commit(issue("is2", **at_voice("uuid-1", "T-2")), linked="voice")
     assert stores.issues.load("is2") is None
-    assert [stores.issues.find("voice", n) for n in ("uuid-2", "T-2")] == [None, None]
+    assert [stores.issues.named("voice", n) for n in ("uuid-2", "T-2")] == [None, None]
     assert stores.issues.find("voice", "uuid-1") == "is1"
 
 
@@ -214,6 +222,34 @@ def test_open_effects_are_those_of_their_kind_and_connection_without_an_end(stor
     assert sorted(e.key for e in stores.ledger.open("create", "voice")) == ["planned", "sending"]
 
 
+def test_runs_are_the_prompts_that_norm_took_and_that_have_not_ended(stores):
+    for state in ("planned", "done", "parked"):
+        stores.ledger.put(effect(state, kind="prompt", state=state))
+    stores.ledger.put(effect("made", state="done"))
+    ended = stores.ledger.put(effect("ended", kind="prompt", state="done"))
+    assert sorted(e.key for e in stores.ledger.runs("voice")) == ["done", "ended"]
+    assert stores.ledger.runs("other") == []
+    stores.ledger.put(newer(ended, ended_at=DAWN))
+    assert [e.key for e in stores.ledger.runs("voice")] == ["done"]
+
+
+def test_an_issue_is_due_when_a_rule_is_though_no_copy_lags(stores):
+    stored = stores.issues.commit(issue(asks={"rule": DAWN + SECOND}))
+    assert list(stores.issues.due(DAWN)) == []
+    assert list(stores.issues.due(DAWN + SECOND)) == ["is1"]
+    stores.issues.commit(newer(stored, asks={}))
+    assert list(stores.issues.due(DAWN + SECOND)) == []
+
+
+def test_a_new_effect_is_stored_together_with_its_issue_or_not_at_all(stores):
+    stored = stores.issues.commit(issue())
+    stores.issues.commit(newer(stored, prompts=("pr1",)), done=effect("pr1", kind="prompt"))
+    assert stores.ledger.get("pr1").version == 1
+    with pytest.raises(LostRace):
+        stores.issues.commit(newer(stored, prompts=("pr2",)), done=effect("pr2", kind="prompt"))
+    assert stores.ledger.get("pr2") is None
+
+
 def test_a_budget_is_spent_up_to_its_limit_each_day_and_by_itself(stores):
     spend = [stores.ledger.spend("a>b", "2026-11-22", 2) for _ in range(4)]
     assert spend == [True, True, False, False]
@@ -288,9 +324,9 @@ def test_what_the_rounds_of_one_sweep_saw_is_remembered_together(stores):
     assert stores.connections.swept("other", 1) == set()
 
 
-def test_a_pause_is_known_until_another_takes_its_place(stores):
+def test_the_longest_pause_that_was_asked_for_holds(stores):
     assert stores.connections.paused_until("voice") is None
-    for seconds in (60, 30):
+    for seconds in (30, 60, 10):
         stores.connections.pause("voice", DAWN + seconds * SECOND)
-    assert stores.connections.paused_until("voice") == DAWN + 30 * SECOND
+    assert stores.connections.paused_until("voice") == DAWN + 60 * SECOND
     assert stores.connections.paused_until("other") is None

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from issuebridge.domain.config import parse_config, switched_on
-from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.issue import CanonicalIssue, ExternalRef
 from issuebridge.domain.prompt import PromptRequest, prompt_detail
 from issuebridge.domain.rules import NOTICE, Rule, fire
@@ -119,11 +119,12 @@ def test_a_rule_fires_only_where_every_condition_fits(when, fires):
 
 def test_issues_from_before_the_rule_was_switched_on_are_left_alone():
     here = World()
-    here.systems["antimetal"].add(severity="high", status="investigating")
+    old = here.systems["antimetal"].add(severity="high", status="muted")
     here.rounds(2)
     later = World(document(norm={"rules": [RULE]}), here.clock)
     for name in ("ledger", "connections", "store", "systems", "agent"):
         later.__dict__[name] = getattr(here, name)
+    later.systems["antimetal"].edit(old.remote_id, status="investigating")
     later.rounds(3)
     assert details(later) == []
     later.systems["antimetal"].add(severity="high", status="investigating")
@@ -155,6 +156,39 @@ def test_a_used_up_budget_puts_the_rest_off_until_tomorrow(budget):
     here.clock.advance(24 * 3600)
     here.rounds(5)
     assert len(details(here)) == 4
+
+
+def losing_races(here: World, times: int) -> None:
+    """The commits that plan a rule's prompt lose this often."""
+    lost, real = [], here.store.commit
+
+    def commit(issue: CanonicalIssue, *given: object, **more: object) -> CanonicalIssue:
+        if issue.fired and issue.prompts and len(lost) < times:
+            lost.append(issue)
+            raise LostRace(issue.issue_id)
+        return real(issue, *given, **more)
+
+    here.store.commit = commit
+
+
+def test_a_race_that_is_lost_costs_no_second_part_of_the_budget():
+    here = world(daily_budget=2)
+    losing_races(here, 3)
+    for _ in range(2):
+        here.systems["antimetal"].add(severity="high", status="investigating")
+    here.rounds(3)
+    assert len(details(here)) == 2
+
+
+def test_a_prompt_that_somebody_asked_for_under_the_rule_s_own_key_is_not_asked_for_again():
+    here = world(when={"severity": ["high"], "age_minutes_min": 5})
+    here.systems["antimetal"].add(severity="high", status="investigating")
+    here.rounds(2)
+    fields = {"issue": "T-1001", "text": "t", "intent": "verify", "requested_by": "eve"}
+    here.submit(PromptRequest(version=1, idempotency_key="rule verify-high 1", **fields))
+    here.rounds(8)
+    assert len(details(here)) == 1
+    assert here.issue_of("bland", "uuid-1001").asks == {}
 
 
 def test_the_status_is_set_when_the_run_completes_and_mirrored_everywhere():
