@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
@@ -14,7 +15,7 @@ import yaml
 from rich.console import Console
 
 from issuebridge.domain import prover
-from issuebridge.domain.config import Config
+from issuebridge.domain.config import Config, switched_on
 from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.use_cases import by_hand
@@ -113,9 +114,11 @@ def _tell_findings(config: Config) -> None:
 
 def _push(options: argparse.Namespace) -> int:
     config, stack = read_config(options.file), _stack(options)
-    for line in _differences(stack.running_config(), stack.push_config(config)):
+    running = stack.running_config()
+    for line in _differences(running, switched_on(config, running, datetime.now(UTC))):
         console.print(line, markup=False)
     _tell_findings(config)
+    stack.push_config(config)
     return 0
 
 

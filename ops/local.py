@@ -24,13 +24,15 @@ AWS_INI = LOGS / "aws.ini"
 def read_secrets(path: Path, config: Config) -> dict[str, str]:
     """Secret name -> key, from a file that git ignores; every name the configuration uses."""
     needed = {connection.secret for connection in config.connections.values()}
+    remedy = f"one line for each secret, such as `{min(needed)}: the-key` (git ignores the file)"
     try:
         given = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise Misconfigured(
-            f"{path}: {error}: write it with one line for each secret, such as "
-            f"`{min(needed)}: the-key` (git ignores it)"
-        ) from error
+    except OSError as error:
+        raise Misconfigured(f"{path}: {error.strerror}: write it with {remedy}") from error
+    except yaml.YAMLError:
+        raise Misconfigured(f"{path}: not YAML (what is in it is not shown): {remedy}") from None
+    if not isinstance(given, dict):
+        raise Misconfigured(f"{path}: {remedy}")
     missing = sorted(needed - given.keys())
     if missing:
         raise Misconfigured(f"{path}: add a line for {', '.join(missing)}")

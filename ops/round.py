@@ -12,6 +12,8 @@ from issuebridge.domain.issue import CanonicalIssue
 from ops.stack import POLLERS, Stack, StackError
 
 LOOK_SECONDS = 0.5
+EMPTY_LOOKS = 3
+"""The index follows the table a moment later: one look at it proves nothing."""
 STREAM_SECONDS = 3
 """How long the stream may take to wake mirror before we go round it."""
 PATIENCE_SECONDS = 150
@@ -72,30 +74,38 @@ class Round:
 
     def _poll_kind(self, kind: str) -> dict[str, Any]:
         """A scheduled round of the same connection may be under way: then ours follows it."""
-        give_up = time.monotonic() + self.wait_seconds
+        give_up, whole = time.monotonic() + self.wait_seconds, True
         while True:
             try:
-                answer: dict[str, Any] = self.stack.invoke(POLLERS[kind], {"whole_sweep": True})
+                answer: dict[str, Any] = self.stack.invoke(POLLERS[kind], {"whole_sweep": whole})
             except StackError as error:
                 return {kind: {"problem": str(error)}}
-            if time.monotonic() > give_up or not any(told.get("busy") for told in answer.values()):
+            busy = any(told.get("busy") for told in answer.values())
+            unswept = any(not (told["swept"] or told.get("problem")) for told in answer.values())
+            if time.monotonic() > give_up or not (busy or unswept):
                 return answer
-            time.sleep(LOOK_SECONDS)
+            whole = whole and busy
+            time.sleep(LOOK_SECONDS if busy else 0)
 
     def _settle(self) -> None:
         """The stream does the work; what it missed, `reconcile` does."""
         give_up = time.monotonic() + self.wait_seconds
         runs_until = time.monotonic() + min(self.wait_seconds, RUN_SECONDS_MAX)
-        idle_since = time.monotonic()
+        idle_since, empty_looks = time.monotonic(), 0
         while time.monotonic() < give_up:
             due, later = self._due(0), self._due(PATIENCE_SECONDS)
             if not later and not self._queued():
+                empty_looks += 1
+                if empty_looks < EMPTY_LOOKS:
+                    time.sleep(LOOK_SECONDS)
+                    continue
                 running, ended = self._track()
                 if not ended and (not running or time.monotonic() > runs_until):
                     return
                 self.progress("Norm is at work")
                 time.sleep(LOOK_SECONDS)
                 continue
+            empty_looks = 0
             self.progress(f"{len(later)} to finish" if later else "prompts on their way")
             if due and time.monotonic() - idle_since > STREAM_SECONDS:
                 self._reconcile()

@@ -97,12 +97,17 @@ def links_table(rows: Sequence[LinkRow]) -> Table:
     for heading in ("status", "severity", "link", "in step"):
         table.add_column(heading, no_wrap=True)
     for row in rows:
-        table.add_row(f"[bold]{escape(row.title)}[/]", row.status, row.severity, "", "")
+        table.add_row(f"[bold]{escape(_plain(row.title))}[/]", row.status, row.severity, "", "")
         for side in row.sides:
-            table.add_row(f"  {side.connection} {side.name}", *_cells(side))
+            table.add_row(f"  {side.connection} {escape(_plain(side.name))}", *_cells(side))
         for text in row.pending:
             table.add_row(f"  [red]waits: {escape(text)}")
     return table
+
+
+def _plain(text: str) -> str:
+    """Outside text without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def print_runs(console: Console, rows: Sequence[LinkRow]) -> None:
@@ -112,7 +117,7 @@ def print_runs(console: Console, rows: Sequence[LinkRow]) -> None:
 
 
 def _cells(side: Side) -> list[str]:
-    shown = [escape(side.fields[name]) for name in FIELDS]
+    shown = [escape(_plain(side.fields[name])) for name in FIELDS]
     return [*shown[:2], _short(shown[2]), "[green]yes" if side.agrees else "[red]no"]
 
 

@@ -174,7 +174,7 @@ class FakeConnectionStore:
         self.pushed.setdefault(connection, {})[remote_id] = version
 
     def pause(self, connection: str, until: datetime) -> None:
-        self.pauses[connection] = until
+        self.pauses[connection] = max(until, self.pauses.get(connection, until))
 
     def paused_until(self, connection: str) -> datetime | None:
         return self.pauses.get(connection)

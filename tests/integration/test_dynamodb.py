@@ -49,7 +49,7 @@ def test_one_of_many_issues_at_once_takes_a_remote(dynamodb):
     (won,) = winners(
         lambda n: dynamodb.issues.commit(issue(f"is{n}", **at_voice()), linked="voice")
     )
-    assert dynamodb.issues.find("voice", "T-1") == won.issue_id
+    assert dynamodb.issues.named("voice", "T-1") == won.issue_id
     assert [i.issue_id for i in dynamodb.issues.all()] == [won.issue_id]
 
 

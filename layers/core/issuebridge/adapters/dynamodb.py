@@ -278,15 +278,15 @@ class DynamoDBConnectionStore:
             self.table.put(item_of(key, ids=packed, expires_at=number(int(until.timestamp()))))
 
     def pause(self, connection: str, until: datetime) -> None:
-        item = item_of((f"CONNECTION#{connection}", "PAUSE"), until=text(stamp(until)))
+        """The longest pause that was asked for holds."""
+        at = text(stamp(until))
+        item = item_of((f"CONNECTION#{connection}", "PAUSE"), paused_until=at)
         with suppress(LostRace):
-            self.table.put(
-                item, "attribute_not_exists(pk) OR until < :until", until=text(stamp(until))
-            )
+            self.table.put(item, "attribute_not_exists(pk) OR paused_until < :at", at=at)
 
     def paused_until(self, connection: str) -> datetime | None:
         item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))
-        return datetime.fromisoformat(item["until"]["S"]) if item else None
+        return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
 
 
 def _shard(remote_id: str) -> str:

@@ -8,7 +8,7 @@
 | ALIAS#connection#x | ALIAS                | the issue behind a short code, for people   |
 | EFFECT#key       | EFFECT                 | ledger row, marked while open, or if a run  |
 | CONNECTION#name  | STATE                  | lease, watermark, sweep                     |
-| CONNECTION#name  | PAUSE                  | no call before `until`                      |
+| CONNECTION#name  | PAUSE                  | no call before this time                    |
 | SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
 | SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
 | SWEPT#connection | sweep#generation       | what one round of a longer sweep saw        |

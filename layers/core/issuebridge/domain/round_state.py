@@ -47,7 +47,8 @@ class ConnectionState(Frozen):
 
     `watermark` is the remote's own activity time up to which everything is stored; None until
     the first sweep has ended. `signpost` is the watermark that the running sweep will grant.
-    `missing`: remote id -> the sweep that first found it gone. `tripped`: why the breaker stopped
+    `missing`: remote id -> the sweep that first found it gone. `controls`:
+    issues that were known and shown when it was. `tripped`: why the breaker stopped
     this connection until a person allows it to go on.
     """
 
@@ -62,6 +63,7 @@ class ConnectionState(Frozen):
     sweep_claimed: int | None = None
     completeness: Completeness | None = None
     missing: dict[str, int] = Field(default_factory=dict)
+    controls: tuple[str, ...] = ()
     failing: dict[str, Failing] = Field(default_factory=dict)
     tripped: str | None = None
     allowed_until: datetime | None = None

@@ -28,7 +28,7 @@ from issuebridge.domain.fingerprint import NO_DIGEST, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.round_state import FAILING_MAX, Completeness, ConnectionState, Failing
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
-from issuebridge.use_cases.end_sweep import EndSweep
+from issuebridge.use_cases.end_sweep import CONTROLS_MAX, EndSweep
 from issuebridge.use_cases.take_in import TakeIn
 
 LEASE_SECONDS = 180
@@ -289,8 +289,10 @@ class _Round:
             bury=self._bury,
             has_time=self._has_time,
         )
-        controls = sorted(self.seen.digests.keys() & swept)
-        self.state = end(self.state, swept, self._known_ids(), controls, self.pull.clock.now())
+        if not self.state.missing:
+            self._remember(controls=tuple(sorted(self.seen.digests.keys() & swept)[:CONTROLS_MAX]))
+        now = self.pull.clock.now()
+        self.state = end(self.state, swept, self._known_ids(), self.state.controls, now)
         if self.state.tripped:
             raise Tripped(self.state.tripped)
         assert self.state.completeness, "the end of a sweep states the equation"
