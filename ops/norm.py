@@ -140,7 +140,7 @@ def _run_part(run: AgentRun) -> dict[str, Any]:
 
 def _request_part(effect: Effect) -> dict[str, Any]:
     if effect.connection == REFUSED_AT:
-        return {"message": effect.request}
+        return {"message": effect.request, "run_id": None}
     request = PromptRequest.model_validate_json(effect.request)
     return {
         "intent_asked": request.intent,
