@@ -119,6 +119,11 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         (Work("poll", "bland"), Work("poll", "bland"), Work("finish")),
     ),
+    "the newest row is hidden": Scenario(
+        (_born("bland"), _born("bland"), Calm(3)),
+        (Work("poll", "bland"),),
+        (Work("poll", "bland", (Fault(1, "garbage", 3, on="page"),)),),
+    ),
     "a copy made by hand": Scenario(
         (_born("antimetal"), Calm(3), Copy("bland", 0)), (Work("poll", "bland"), Work("finish"))
     ),
