@@ -22,7 +22,8 @@ local: setup ## the stack on this machine with your configuration: make local CO
 	.venv/bin/issuebridge local --config $(CONFIG)
 
 test: setup ## every test, the deployed local stack included
-	.venv/bin/pytest tests/unit tests/integration tests/e2e
+	.venv/bin/pytest -n 2 tests/unit tests/integration
+	.venv/bin/pytest tests/e2e
 
 simulate: setup ## random histories with every fault there is: make simulate SEEDS=20000
 	.venv/bin/python -m tests.simulation --seeds $(SEEDS)

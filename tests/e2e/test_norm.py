@@ -147,7 +147,7 @@ def test_a_person_asks_by_the_command_and_reads_what_came_of_it(bridged, command
     assert [(run["requested_by"], run["outcome"]) for run in told.ended] == [("ada", "complete")]
     (run,) = bridge.voice.runs
     rows = json.loads(command("norm", "runs", "--json"))
-    (row,) = [row for row in rows if row["run_id"] == run["run_id"]]
+    (row,) = [row for row in rows if row.get("run_id") == run["run_id"]]
     assert (row["state"], row["response"], row["issue"]) == (
         "complete",
         "Done (verify).",
