@@ -217,3 +217,22 @@ def test_an_odd_link_that_is_unbound_again_is_no_conflict(world):
     issue = world.issue_of("antimetal", born.remote_id)
     told = {e.outcome for e in world.store.history(issue.issue_id) if e.field == "external_link"}
     assert told == {"frozen"}
+
+
+def test_a_row_older_than_what_a_read_has_shown_is_no_edit(world):
+    born = world.systems["bland"].add(severity="high")
+    world.systems["antimetal"].fail = refuse_create
+    world.poll("bland")
+    world.clock.advance(1)
+    old = world.systems["bland"].issues[born.remote_id]
+    world.systems["bland"].edit(born.remote_id, status="closed")
+    world.poll("bland")
+    page = world.systems["bland"].page
+    world.systems["bland"].page = lambda lane, cursor: replace(page(lane, cursor), issues=[old])
+    world.poll("bland")
+    assert world.issue_of("bland", born.remote_id).status == "closed"
+
+
+def refuse_create(call: str, moment: str) -> None:
+    if call == "create":
+        raise Transient("503")

@@ -85,10 +85,13 @@ class TakeIn:
 
     def _known(self, connection: str, remote: RemoteIssue, issue_id: str, gate: Gate) -> Taken:
         """A row of a list may be older than our own last write, so an edit of a linked issue is
-        believed only when a read that began after the item was loaded shows it."""
+        believed only when a read that began after the item was loaded shows it. So is a row that
+        is older than what we have seen of it."""
         issue = self.store.load(issue_id)
         assert issue is not None, "a ref is stored together with its issue"
-        if len(issue.refs) > 1 or issue.pending:
+        seen_at, row_at = issue.refs[connection].remote_updated_at, remote.updated_at
+        is_older = seen_at is not None and row_at is not None and row_at < seen_at
+        if len(issue.refs) > 1 or issue.pending or is_older:
             remote = self._read_again(connection, remote)
         observed = self._observe(issue, remote, connection)
         if observed.issue == issue:
