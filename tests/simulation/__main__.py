@@ -84,6 +84,7 @@ def _told(tally: Tally, seconds: float) -> int:
         f"{len(tally.crash_points):>12,}  different crash points",
         f"{seconds:>12,.0f}  seconds",
         f"{len(tally.failures):>12,}  failures",
+        *(failure.split("\n")[0] for failure in tally.failures),
         *tally.failures[:SHOWN_MAX],
     ]
     sys.stdout.write("\n".join(lines) + "\n")
