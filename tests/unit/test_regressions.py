@@ -236,3 +236,21 @@ def test_a_row_older_than_what_a_read_has_shown_is_no_edit(world):
 def refuse_create(call: str, moment: str) -> None:
     if call == "create":
         raise Transient("503")
+
+
+def test_of_a_link_edited_in_both_of_its_places_the_one_that_lost_is_told():
+    line = {"carriers": {"external_link": "managed_line"}}
+    connections = {name: connection(name) for name in ("antimetal", "zylon")}
+    world = World(document(connections={**connections, "bland": connection("bland", **line)}))
+    born = world.systems["antimetal"].add()
+    world.rounds()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    ours = f"https://antimetal.example/i/{born.remote_id}"
+    text = counterpart.description.replace(ours, "https://git.example/line")
+    link = '{"url":"https://git.example/native"}'
+    world.systems["bland"].edit(counterpart.remote_id, description=text, external_link=link)
+    world.rounds()
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = [e for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
+    assert issue.external_link == "https://git.example/native"
+    assert [e.old for e in told] == ["https://git.example/line"]

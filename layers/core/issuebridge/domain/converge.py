@@ -249,7 +249,18 @@ class _FieldMerge:
             return self._agreed_or_unmoved(baseline)
         if not moved[0].known:
             return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
-        return self._edited(baseline, moved[0])
+        issue, history = self._edited(baseline, moved[0])
+        return issue, [*history, *self._told_beside(issue, moved)]
+
+    def _told_beside(self, issue: CanonicalIssue, shown: Sequence[Source]) -> list[HistoryEntry]:
+        """Edited in both of its places at once, the native one counts, and the other is told."""
+        baseline = issue.refs[self.policy.connection].baselines.get(self.name)
+        if baseline is None or baseline.raws != self.raws:
+            return []
+        value = wanted(issue, self.policy.connection, self.name)
+        beside = [s for s in shown[1:] if s.raw and s.value not in (value, shown[0].value)]
+        detail = "edited in two places: this one lost"
+        return [self._entry("conflict", s.value or s.raw, value, detail=detail) for s in beside]
 
     def _is_not_shown(self, baseline: Baseline) -> bool:
         """No vendor can clear a status or severity: an answer without it is thin, not an edit."""
@@ -300,14 +311,18 @@ class _FieldMerge:
         if source.value is None:
             return issue, []
         if self.policy.connection != self.issue.origin:
-            return issue, self._overruled(source)
+            return issue, self._overruled(issue, source)
         return self._take(issue, source.value), [self._entry("pulled", None, source.value)]
 
-    def _overruled(self, source: Source) -> list[HistoryEntry]:
+    def _overruled(self, issue: CanonicalIssue, source: Source) -> list[HistoryEntry]:
         ours = wanted(self.issue, self.policy.connection, self.name)
-        if self.untouched or self._means(ours):
+        if self.untouched:
             return []
-        return [self._entry("conflict", source.value, ours, detail="before it was linked: lost")]
+        beside = self._told_beside(issue, [s for s in self.reading if s.raw is not None])
+        if self._means(ours):
+            return beside
+        detail = "before it was linked: lost"
+        return [self._entry("conflict", source.value, ours, detail=detail), *beside]
 
     def _edited(
         self, baseline: Baseline, source: Source
