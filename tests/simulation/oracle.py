@@ -176,7 +176,7 @@ class Oracle:
         line = in_line(name, remote.description, reference_for(issue.issue_id, policy.connection))
         lens = how.lens
         strange = raw is not None and (raw not in lens.words if lens else find_url(raw) is None)
-        odd_line = name == "severity" and line not in (None, "critical", "high", "medium", "low")
+        odd_line = line is not None and not _can_stand(name, line)
         full = len(remote.description) > policy.description_units_max - 300
         mention = wakes_norm(remote.description)
         excuses = {
@@ -288,6 +288,13 @@ class Oracle:
         ran = sum(len(norm.runs) for norm in self.world.norms.values())
         if recorded != ran:
             raise Broken(f"runs: Norm ran {ran} times, the issues tell of {recorded}")
+
+
+def _can_stand(name: Field, line: str) -> bool:
+    """Whether our line may carry this, as people can write there what they like."""
+    if name == "severity":
+        return line in ("critical", "high", "medium", "low")
+    return line.startswith(("http://", "https://"))
 
 
 def _theirs(entry: HistoryEntry) -> str | None:

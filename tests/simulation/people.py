@@ -65,6 +65,7 @@ def _in_line(key: str) -> Callable[[str, str], str]:
     return rewrite
 
 
+LOSES_OUR_LINE = {"replace", "damage our line", "drop our line"}
 REWRITES: dict[str, Callable[[str, str], str]] = {
     "append": lambda old, new: f"{old}\n{new}",
     "prepend": lambda old, new: f"{new}\n{old}",

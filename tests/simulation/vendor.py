@@ -60,7 +60,7 @@ class Habits:
 @dataclass
 class Vendor:
     """`history` has every state of every issue with our time of it; `born_of` whose create it was;
-    `agreed` tells the raw value that both sides are known to have agreed on last."""
+    `agreed` tells the raw values that nobody can take for news."""
 
     name: str
     kind: str
@@ -72,7 +72,7 @@ class Vendor:
     edits: list[HumanEdit] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
-    agreed: Callable[[str, str], str | None] = lambda remote_id, name: None
+    agreed: Callable[[str, str], set[str | None]] = lambda remote_id, name: set()
     windows: int = 0
 
     @property
@@ -144,7 +144,7 @@ class Vendor:
 
     def _remember(self, remote_id: str, name: str, raw: str | None) -> None:
         edit = HumanEdit(self.name, remote_id, name, raw, self.clock.now())
-        if raw is not None and raw == self.agreed(remote_id, name):
+        if raw is not None and raw in self.agreed(remote_id, name):
             edit.fate = "back to what both had agreed on"
         self.edits.append(edit)
 
@@ -211,7 +211,8 @@ class Vendor:
         if self.kind == "antimetal":
             return issue.payload["triggered_at"] == draft.triggered_at
         same = words_of(issue.description) == words_of(draft.description)
-        return self.kind == "zylon" and same
+        on_our_turn = self.born_of[issue.remote_id] is not None
+        return self.kind == "zylon" and on_our_turn and same
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """Zylon's PUT writes the whole of what was read; the others only the changes."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, cast
 
 from issuebridge.domain.config import switched_on
 from issuebridge.domain.converge import Landscape
@@ -14,6 +14,7 @@ from issuebridge.domain.errors import Rejected, SyncError
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
+from issuebridge.domain.words import Field
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.pull_changes import PullChanges
@@ -25,7 +26,7 @@ from issuebridge.use_cases.track_runs import TrackRuns
 from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
-from tests.simulation.people import REWRITES
+from tests.simulation.people import LOSES_OUR_LINE, REWRITES
 from tests.simulation.steps import (
     Add,
     Ask,
@@ -187,6 +188,8 @@ class SimWorld:
         vendor = self.vendors[step.connection]
         if vendor.ids:
             remote_id = vendor.ids[step.nth % len(vendor.ids)]
+            if step.how in LOSES_OUR_LINE and not self._is_met(step.connection, remote_id):
+                return
             text = REWRITES[step.how](vendor.now(remote_id).description, step.text)
             vendor.describe(remote_id, text)
 
@@ -230,14 +233,24 @@ class SimWorld:
         if step.job == "poll":
             self.polled(str(step.target))
 
-    def _agreed(self, connection: str, remote_id: str, place: str) -> str | None:
-        """The baseline of a field there, unless it is set aside."""
+    def _agreed(self, connection: str, remote_id: str, place: str) -> set[str | None]:
+        """Raw values that are no news there: the baseline, if our side still holds it, and what a
+        push has set out to write."""
         issue = self.store.load(self.store.find(connection, remote_id) or "")
         where, _, name = place.rpartition(".")
-        if issue is None or name in issue.refs[connection].notes:
-            return None
-        baseline = issue.refs[connection].baselines.get(name)  # type: ignore[call-overload]
-        return baseline.raws[-1 if where else 0] if baseline and baseline.raws else None
+        if issue is None:
+            return set()
+        ref, field = issue.refs[connection], cast("Field", name)
+        known = [ref.sending.get(field), ref.baselines.get(field)]
+        if known[1] and field in ref.notes and known[1].value != issue.value(field):
+            known.pop()
+        return {base.raws[-1 if where else 0] for base in known if base and base.raws}
+
+    def _is_met(self, connection: str, remote_id: str) -> bool:
+        """Whether people see an issue that is not ours, or that is linked by now: nobody rewrites
+        a counterpart in the seconds until it is."""
+        ours = self.vendors[connection].born_of[remote_id] is not None
+        return not ours or self.store.find(connection, remote_id) is not None
 
     # workers
 
