@@ -21,14 +21,14 @@ def test_a_message_that_is_delivered_three_times_starts_one_run_known_to_both_si
     body = request(issue["id"]).model_dump_json()
     for delivery in range(3):  # apart for the queue, which would drop an equal one by itself
         bridge.stack.send_prompt(body, group=issue["id"], key=f"{issue['id']}-{delivery}")
-    told = bridge.round()
+    bridge.round()
 
     (run,) = bridge.voice.runs
     assert run["intent"] == "verify"
     (recorded,) = bridge.issue_of(issue["id"]).runs
     assert (recorded.run_id, recorded.session_id) == (run["run_id"], run["session_id"])
     assert recorded.requested_by == "ada"
-    assert [prompted["run_id"] for prompted in told.prompted] == [run["run_id"]]
+    assert recorded.outcome == "complete", "the round followed it, whoever was first at the queue"
     posts = [w["path"].rpartition("/")[2] for w in bridge.voice.writes()]
     assert posts == ["agent-sessions", "prompts"]
 
