@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from issuebridge.domain.errors import Ambiguous, Transient
+from issuebridge.domain.errors import Ambiguous, LostRace, Transient
 from issuebridge.domain.prompt import PromptRequest
 from tests.world import World, connection, document
 
@@ -254,3 +254,48 @@ def test_of_a_link_edited_in_both_of_its_places_the_one_that_lost_is_told():
     told = [e for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
     assert issue.external_link == "https://git.example/native"
     assert [e.old for e in told] == ["https://git.example/line"]
+
+
+def test_a_write_in_doubt_is_looked_at_though_nothing_lags_any_more(world):
+    """The write was done, its answer lost, and the edit behind it was taken back meanwhile."""
+    born = world.systems["antimetal"].add(status="investigating")
+    world.rounds()
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    world.systems["bland"].fail = killed_after_update
+    with pytest.raises(KeyboardInterrupt):
+        world.mirror()
+    world.systems["bland"].fail = lambda call, moment: None
+    world.clock.advance(1)
+    world.systems["antimetal"].edit(born.remote_id, status="investigating")
+    world.poll("antimetal")
+    world.clock.advance(400)
+    world.rounds()
+    assert world.systems["antimetal"].issues[born.remote_id].raw["status"] == "investigating"
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    assert counterpart.raw["status"] == "in_progress"
+
+
+def killed_after_update(call: str, moment: str) -> None:
+    if (call, moment) == ("update", "after"):
+        raise KeyboardInterrupt
+
+
+def test_after_a_lost_race_the_row_is_read_again(world):
+    born = world.systems["zylon"].add(status="resolved")
+    world.config.routes.clear()
+    world.poll("zylon")
+    row = world.systems["zylon"].issues[born.remote_id]
+    world.systems["zylon"].edit(born.remote_id, status="NotReviewed")
+    commit, left = world.store.commit, [LostRace("somebody was faster")]
+
+    def late(*given, **named):
+        if left:
+            world.systems["zylon"].edit(born.remote_id, status="InReview")
+            raise left.pop()
+        return commit(*given, **named)
+
+    world.store.commit = late
+    world.poll("zylon")
+    assert row.raw["status"] == "resolved"
+    assert world.issue_of("zylon", born.remote_id).status == "in_progress"

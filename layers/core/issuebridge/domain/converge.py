@@ -296,7 +296,8 @@ class _FieldMerge:
         set_aside = note is not None and note.kind in ("frozen", "held")
         if not set_aside or ours == value or self._means(ours):
             return issue, []
-        return issue, [self._entry("conflict", value, ours, detail="went back: this edit lost")]
+        shown = self.reading[0].value
+        return issue, [self._entry("conflict", shown, ours, detail="went back: this edit lost")]
 
     def _means(self, ours: str | None) -> bool:
         return carries(self.policy.fields[self.name], self.raws, ours)
@@ -421,7 +422,7 @@ def settle(
     known = [policy for name, policy in landscape.policies.items() if name in issue.refs]
     for policy in known:
         issue = _settle_ref(issue, policy)
-    lagging = [policy.connection for policy in known if lagging_fields(issue, policy)]
+    lagging = [policy.connection for policy in known if _lags(issue, policy)]
     pending = {name: _mark(issue, name, now, renew=renew) for name in lagging}
     for target in _route_targets(issue, landscape):
         pending[target] = issue.pending.get(target) or Pending(due_at=now)
@@ -432,6 +433,13 @@ def asks_of(issue: CanonicalIssue, landscape: Landscape) -> dict[str, datetime]:
     """Which rules are due to prompt Norm about this issue, and when."""
     askable = {name: policy.may_write for name, policy in landscape.policies.items()}
     return due_asks(issue, landscape.rules, askable)
+
+
+def _lags(issue: CanonicalIssue, policy: Policy) -> bool:
+    """It shows something else, or may yet: nobody knows what became of our last write."""
+    ref = issue.refs[policy.connection]
+    in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted
+    return in_doubt or bool(lagging_fields(issue, policy))
 
 
 def _mark(issue: CanonicalIssue, connection: str, now: datetime, *, renew: bool) -> Pending:

@@ -54,7 +54,9 @@ class TakeIn:
         """`open_creates`: the counterparts being created at this connection right now.
 
         Raises LostRace when others keep committing first; the next round finds it again."""
-        for _ in range(RACES_MAX):
+        for race in range(RACES_MAX):
+            if race:
+                remote = self._read_again(connection, remote)
             issue_id = self.store.find(connection, remote.remote_id)
             try:
                 if issue_id:
