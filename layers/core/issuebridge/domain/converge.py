@@ -250,16 +250,17 @@ class _FieldMerge:
         if not moved[0].known:
             return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
         issue, history = self._edited(baseline, moved[0])
-        return issue, [*history, *self._told_beside(issue, moved)]
+        return issue, [*history, *self._told_beside(issue, moved, "edited in two places: lost")]
 
-    def _told_beside(self, issue: CanonicalIssue, shown: Sequence[Source]) -> list[HistoryEntry]:
+    def _told_beside(
+        self, issue: CanonicalIssue, shown: Sequence[Source], detail: str
+    ) -> list[HistoryEntry]:
         """Edited in both of its places at once, the native one counts, and the other is told."""
         baseline = issue.refs[self.policy.connection].baselines.get(self.name)
         if baseline is None or baseline.raws != self.raws:
             return []
         value = wanted(issue, self.policy.connection, self.name)
         beside = [s for s in shown[1:] if s.raw and s.value not in (value, shown[0].value)]
-        detail = "edited in two places: this one lost"
         return [self._entry("conflict", s.value or s.raw, value, detail=detail) for s in beside]
 
     def _is_not_shown(self, baseline: Baseline) -> bool:
@@ -319,10 +320,10 @@ class _FieldMerge:
         ours = wanted(self.issue, self.policy.connection, self.name)
         if self.untouched:
             return []
-        beside = self._told_beside(issue, [s for s in self.reading if s.raw is not None])
+        detail = "before it was linked: lost"
+        beside = self._told_beside(issue, [s for s in self.reading if s.raw is not None], detail)
         if self._means(ours):
             return beside
-        detail = "before it was linked: lost"
         return [self._entry("conflict", source.value, ours, detail=detail), *beside]
 
     def _edited(
