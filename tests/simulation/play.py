@@ -56,7 +56,7 @@ def rest(world: SimWorld, oracle: Oracle) -> None:
         if n >= enough and world.is_settled():
             break
     world.clock.advance(3700)
-    for _ in range(_rounds_of_a_sweep(world)):
+    for _ in range(2 * _rounds_of_a_sweep(world)):
         world.round()
         world.clock.advance(ROUND_SECONDS)
     oracle.at_rest()
