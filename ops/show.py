@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from issuebridge.domain.converge import wanted
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.lag import wanted
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import carries
 from issuebridge.domain.words import FIELDS, Field

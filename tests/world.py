@@ -4,14 +4,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from issuebridge.domain.config import parse_config, switched_on
-from issuebridge.domain.converge import Landscape
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
 from issuebridge.use_cases.by_hand import allow, release
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
-from issuebridge.use_cases.pull_changes import PullChanges, PullReport
+from issuebridge.use_cases.pull_changes import PullChanges
+from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
 from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import SubmitPrompt

@@ -13,12 +13,8 @@ import yaml
 from botocore.config import Config
 
 from issuebridge import wiring
-from issuebridge.adapters.dynamodb import (
-    DynamoDBConfigStore,
-    DynamoDBConnectionStore,
-    DynamoDBIssueStore,
-    DynamoDBLedger,
-)
+from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
+from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.table import Table
 from issuebridge.domain.config import parse_config
 from ops.local_stack import LocalStack

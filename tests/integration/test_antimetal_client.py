@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from issuebridge.adapters.antimetal.client import AntimetalIssues, open_http, open_system
-from issuebridge.adapters.http import Reply, Timing
+from issuebridge.adapters.http import Timing
+from issuebridge.adapters.network import Reply
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,

@@ -11,7 +11,8 @@ from issuebridge.adapters.bland.client import (
     open_http,
     open_system,
 )
-from issuebridge.adapters.http import Reply, Timing
+from issuebridge.adapters.http import Timing
+from issuebridge.adapters.network import Reply
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,

@@ -13,16 +13,8 @@ from threading import Thread
 import pytest
 import urllib3
 
-from issuebridge.adapters.http import (
-    BODY_BYTES_MAX,
-    Http,
-    Lost,
-    NotSent,
-    Pacer,
-    Reply,
-    Timing,
-    over_network,
-)
+from issuebridge.adapters.http import Http, Pacer, Timing
+from issuebridge.adapters.network import BODY_BYTES_MAX, Lost, NotSent, Reply, over_network
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from issuebridge.adapters.http import Reply, Timing
+from issuebridge.adapters.http import Timing
+from issuebridge.adapters.network import Reply
 from issuebridge.adapters.zylon.client import ZylonIssues, open_http, open_system
 from issuebridge.domain.config import Anchor, Connection
 from issuebridge.domain.errors import (

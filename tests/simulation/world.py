@@ -8,10 +8,10 @@ from functools import lru_cache, partial
 from typing import Any, cast
 
 from issuebridge.domain.config import switched_on
-from issuebridge.domain.converge import Landscape
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Rejected, SyncError
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
 from issuebridge.domain.words import Field

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuebridge.domain import prover
-from issuebridge.domain.converge import Landscape
 from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.lag import Landscape
 from issuebridge.domain.words import STATUSES
 from tests.world import World, connection, document
 

@@ -14,20 +14,16 @@ from issuebridge.adapters.antimetal import mapping as antimetal_mapping
 from issuebridge.adapters.bland import client as bland
 from issuebridge.adapters.bland import mapping as bland_mapping
 from issuebridge.adapters.clock import SystemClock
-from issuebridge.adapters.dynamodb import (
-    DynamoDBConfigStore,
-    DynamoDBConnectionStore,
-    DynamoDBIssueStore,
-    DynamoDBLedger,
-)
+from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
+from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
 from issuebridge.adapters.zylon import client as zylon
 from issuebridge.adapters.zylon import mapping as zylon_mapping
 from issuebridge.domain.config import Config, Connection, Kind
-from issuebridge.domain.converge import Landscape
 from issuebridge.domain.errors import Rejected
+from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.prover import prove
 from issuebridge.ports import Agent, Clock, IssueSystem

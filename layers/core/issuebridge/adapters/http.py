@@ -6,27 +6,27 @@ only reads is repeated in here, and one that writes and has no clear answer is A
 
 import json
 import math
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.client import HTTPException
 from itertools import count
 from random import SystemRandom
 from re import sub
 from threading import Lock
-from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
-import urllib3
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
-from urllib3 import exceptions
-from urllib3.connection import HTTPSConnection
-
 from issuebridge.adapters.clock import SystemClock
+from issuebridge.adapters.network import (
+    BODY_BYTES_MAX,
+    Lost,
+    NotSent,
+    Reply,
+    Transport,
+    over_network,
+)
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
@@ -39,9 +39,6 @@ from issuebridge.domain.errors import (
     Transient,
 )
 
-TIMEOUT = urllib3.Timeout(connect=5, read=20)
-ANSWER_SECONDS_MAX = 60
-BODY_BYTES_MAX = 16 * 2**20
 REPEATS_MAX = 3
 PAUSE_SECONDS_MAX = 5
 """A longer wait is not slept in a paid Lambda: the caller gets it as RateLimited."""
@@ -56,85 +53,6 @@ _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
 
 Query = Sequence[tuple[str, str]]
-
-
-class NotSent(Exception):
-    """There was no connection: no byte of the request left."""
-
-
-class Lost(Exception):
-    """The request may have arrived, and its answer did not come back whole."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back. Header names are in lower case."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-Transport = Callable[[str, str, Mapping[str, str], bytes | None], Reply]
-"""(method, url, headers, body) -> Reply; raises NotSent or Lost. Tests put their own in place."""
-
-
-class _TlsConnection(HTTPSConnection):
-    def connect(self) -> None:
-        """Make a failed handshake a failed connection: only later errors leave us in doubt."""
-        try:
-            super().connect()
-        except (exceptions.HTTPError, OSError) as error:
-            raise exceptions.NewConnectionError(self, str(error)) from error
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
-def over_network(ca_pem: str | None = None, timeout: urllib3.Timeout = TIMEOUT) -> Transport:
-    """Build the real transport; `ca_pem` is trusted besides the public authorities.
-
-    A POST takes a new connection: a kept one that died while the Lambda slept would leave us not
-    knowing whether it was carried out.
-    """
-    trust = ssl.create_default_context()
-    try:
-        if ca_pem:
-            trust.load_verify_locations(cadata=ca_pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise Misconfigured("ca_pem: give one or more certificates as PEM text") from error
-    pool = urllib3.PoolManager(num_pools=1, maxsize=2, timeout=timeout, ssl_context=trust)
-    pool.pool_classes_by_scheme = {"http": urllib3.HTTPConnectionPool, "https": _TlsPool}
-    options = {"redirect": False, "retries": False, "preload_content": False}
-
-    def exchange(method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
-        if method == "POST":
-            pool.clear()
-        try:
-            return _whole(pool.urlopen(method, url, body=body, headers=dict(headers), **options))
-        except (exceptions.ConnectTimeoutError, exceptions.ClosedPoolError) as error:
-            raise NotSent(str(error)) from error
-        except (exceptions.HTTPError, HTTPException, OSError) as error:
-            raise Lost(str(error)) from error
-
-    return exchange
-
-
-def _whole(answer: urllib3.BaseHTTPResponse) -> Reply:
-    """Read the body, no further than shows that it is too large."""
-    deadline, body = time.monotonic() + ANSWER_SECONDS_MAX, bytearray()
-    try:
-        while len(body) <= BODY_BYTES_MAX and (part := answer.read1(2**16)):
-            body += part
-            if time.monotonic() > deadline:
-                raise Lost(f"no whole answer within {ANSWER_SECONDS_MAX} s")
-        if len(body) <= BODY_BYTES_MAX:
-            answer.release_conn()
-    finally:
-        answer.close()
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return Reply(answer.status, headers, bytes(body))
 
 
 @dataclass(frozen=True)
@@ -350,46 +268,3 @@ def printable(text: str) -> str:
     """Put it on one line, without control or invisible characters, and not long."""
     shown = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * WORDS_MAX])
     return " ".join(shown.split())[:WORDS_MAX]
-
-
-def canonical_json(value: object) -> str:
-    """One text for equal values. Plain ASCII, so that half a surrogate pair does no harm."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def _word(value: object) -> str | None:
-    if value is None or isinstance(value, str):
-        return value and value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return canonical_json(value)
-
-
-def _number(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
-
-
-def _instant(value: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value if isinstance(value, str) else "")
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
-Word = Annotated[str | None, BeforeValidator(_word)]
-"""A vendor's word as it is; a value that is no string as its JSON, so that nobody knows it."""
-Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
-Number = Annotated[int, BeforeValidator(_number)]
-Instant = Annotated[datetime | None, BeforeValidator(_instant)]
-Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
-Id = Annotated[str, BeforeValidator(_word), StringConstraints(min_length=1)]
-
-
-class Payload(BaseModel):
-    """A vendor's object: only its id must be there, and no odd field costs us the rest."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-def rows_of(value: object) -> list[dict[str, Any]]:
-    """Return the objects in a list; what is no object can be no issue."""
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []

@@ -160,6 +160,10 @@ class CanonicalIssue(Frozen):
         return found
 
 
+def with_ref(issue: CanonicalIssue, ref: ExternalRef) -> CanonicalIssue:
+    return issue.model_copy(update={"refs": {**issue.refs, ref.connection: ref}})
+
+
 class HistoryEntry(Frozen):
     """One change of a mirrored field, or the losing side of a conflict."""
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from issuebridge.domain.converge import Landscape, lagging_fields, settle, wanted
 from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
     Baseline,
@@ -17,6 +16,7 @@ from issuebridge.domain.issue import (
     RemoteIssue,
     reference_for,
 )
+from issuebridge.domain.lag import Landscape, lagging_fields, settle, wanted
 from issuebridge.domain.managed_line import ManagedLine, put_line, without_lines
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.text import cut, utf16_units, without_mention

@@ -3,13 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from issuebridge.domain.converge import Landscape, settle
-from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import Baseline, CanonicalIssue, Edit, reference_for
+from issuebridge.domain.lag import Landscape, settle
 from issuebridge.ports import ConnectionStore, IssueStore, Ledger
+from issuebridge.use_cases.races import until_won
 
 ALLOWED = timedelta(hours=1)
-RACES_MAX = 5
 
 Side = Literal["ours", "theirs"]
 
@@ -35,17 +34,16 @@ def release(
     `take` decides held conflicts: for the value we hold, or for the copy's own.
     LostRace if the issue keeps changing meanwhile.
     """
-    for _ in range(RACES_MAX):
+
+    def step() -> CanonicalIssue:
         issue = store.load(issue_id)
         assert issue is not None, "the caller has found it"
         for name in issue.parked:
             _replan(ledger, reference_for(issue_id, name), now)
         freed = settle(_freed(issue, take, now), landscape, now)
-        try:
-            return store.commit(freed, wake=bool(freed.pending))
-        except LostRace:
-            continue
-    raise LostRace(f"{issue_id}: gave up after {RACES_MAX} races")
+        return store.commit(freed, wake=bool(freed.pending))
+
+    return until_won(issue_id, step)
 
 
 def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:

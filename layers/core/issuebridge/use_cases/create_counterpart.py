@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Literal
 
 from issuebridge.domain.config import Config
-from issuebridge.domain.converge import Landscape, link, newly_pending, observe, route_takes
+from issuebridge.domain.converge import link, observe
 from issuebridge.domain.effect import Effect, look_due
 from issuebridge.domain.errors import (
     Ambiguous,
@@ -22,13 +22,14 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import CanonicalIssue, Draft, RemoteIssue, reference_for
+from issuebridge.domain.lag import Landscape, newly_pending, route_takes
 from issuebridge.domain.push import draft_counterpart
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+from issuebridge.use_cases.races import RACES_MAX, until_won
 
 LEASE_SECONDS = 150
 LOOK_BACK_SECONDS = 600
 """How far before the send time we look, for clocks that disagree."""
-RACES_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -179,14 +180,13 @@ class CreateCounterpart:
 
     def _park(self, effect: Effect, reason: str) -> Created:
         """Shown on the issue and never tried again until a person releases it."""
-        for _ in range(RACES_MAX):
+
+        def step() -> Created:
             issue = self.store.load(effect.issue_id)
             assert issue is not None, "an issue is never deleted from the store"
             pending = {k: v for k, v in issue.pending.items() if k != effect.connection}
             parked = {**issue.parked, effect.connection: reason}
-            try:
-                self.store.commit(issue.model_copy(update={"pending": pending, "parked": parked}))
-            except LostRace:
-                continue
+            self.store.commit(issue.model_copy(update={"pending": pending, "parked": parked}))
             return Created("parked", reason)
-        raise LostRace(f"{effect.issue_id}: gave up after {RACES_MAX} races")
+
+        return until_won(effect.issue_id, step)

@@ -8,16 +8,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from issuebridge.domain.converge import newly_pending
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import LostRace, Rejected
 from issuebridge.domain.issue import AgentRun, CanonicalIssue, HistoryEntry
+from issuebridge.domain.lag import newly_pending
 from issuebridge.ports import Clock, IssueStore, Ledger
+from issuebridge.use_cases.races import RACES_MAX
 
 WAITING_MAX = 100
 RUNS_KEPT_MAX = 50
 """What an issue remembers; the ledger remembers every run."""
-RACES_MAX = 5
 
 Change = Callable[[CanonicalIssue], tuple[CanonicalIssue, Sequence[HistoryEntry]]]
 

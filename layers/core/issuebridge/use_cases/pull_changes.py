@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, cached_property
-from itertools import islice
 
 from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.effect import Effect
@@ -26,9 +25,10 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.fingerprint import NO_DIGEST, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.round_state import FAILING_MAX, Completeness, ConnectionState, Failing
+from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
 from issuebridge.use_cases.end_sweep import CONTROLS_MAX, EndSweep
+from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import TakeIn
 
 LEASE_SECONDS = 180
@@ -39,57 +39,11 @@ SAVE_EVERY = 20
 UNREAD_MAX = 3
 """So many single reads that fail in a row are no longer about the issues."""
 WHOLE_SWEEP_PAGES_MAX = 100_000
-NAMED_MAX = 500
 SET_ASIDE_ATTEMPTS = 3
 """After so many failures an issue no longer holds the watermark back: it is on the list of those
 set aside, which is shown and tried again."""
 RETRY_SECONDS = 60
 RETRY_SECONDS_MAX = 6 * 3600
-
-
-@dataclass
-class PullReport:
-    """What one round did, by the vendor's own issue names (T-1042); `stored` and `twins` give the
-    canonical issue, `failed` the reason. `problem` says why it stopped early, `remedy_needed`
-    that a person must act."""
-
-    connection: str
-    seen: int = 0
-    stored: dict[str, str] = field(default_factory=dict)
-    deferred: list[str] = field(default_factory=list)
-    twins: dict[str, str] = field(default_factory=dict)
-    failed: dict[str, str] = field(default_factory=dict)
-    swept: bool = False
-    problem: str | None = None
-    remedy_needed: bool = False
-    busy: bool = False
-    completeness: Completeness | None = None
-
-    def summary(self) -> dict[str, object]:
-        """For the log and the function's answer: no list longer than a person reads."""
-        shown = {
-            "stored": dict(islice(self.stored.items(), NAMED_MAX)),
-            "deferred": self.deferred[:NAMED_MAX],
-            "twins": dict(islice(self.twins.items(), NAMED_MAX)),
-            "failed": dict(islice(self.failed.items(), NAMED_MAX)),
-        }
-        told: dict[str, object] = {name: value for name, value in shown.items() if value}
-        if self.problem:
-            flags = {"remedy_needed": self.remedy_needed, "busy": self.busy}
-            told |= {"problem": self.problem, **{name: True for name, on in flags.items() if on}}
-        if self.completeness and not self.completeness.closes:
-            told["gap"] = self.completeness.model_dump(mode="json")
-        counts = {"seen": self.seen, "stored_count": len(self.stored), "swept": self.swept}
-        return {"connection": self.connection, **counts, **told}
-
-    def metrics(self) -> dict[str, int]:
-        """What an alarm watches: a person must act, the equation is open, issues are set aside."""
-        gap = self.completeness is not None and not self.completeness.closes
-        return {
-            "RemedyNeeded": self.remedy_needed,
-            "CompletenessGap": gap,
-            "SetAside": len(self.failed),
-        }
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,13 @@ begins again from what the remote then shows.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from issuebridge.domain.converge import Landscape, Observed, newly_pending, observe
+from issuebridge.domain.converge import Observed, observe
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
     Conflict,
@@ -24,12 +25,13 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
+from issuebridge.domain.lag import Landscape, newly_pending
 from issuebridge.domain.push import Write, finish, plan_write, set_out
 from issuebridge.domain.words import Field
 from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
+from issuebridge.use_cases.races import RACES_MAX, until_won
 
-RACES_MAX = 5
 LEASE_SECONDS = 150
 """Longer than mirror's own timeout, so that two workers never write to one copy at once."""
 PAUSE_SECONDS_MIN = 2
@@ -216,15 +218,14 @@ class PushChanges:
     def _mark(
         self, issue_id: str, connection: str, due_at: datetime, reason: str, *, failed: bool
     ) -> None:
-        for _ in range(RACES_MAX):
+        def step() -> None:
             issue = self._reload(issue_id)
             mark = issue.pending.get(connection)
             if mark is None:
                 return
             update = {"due_at": due_at, "reason": reason, "attempts": mark.attempts + failed}
             pending = {**issue.pending, connection: mark.model_copy(update=update)}
-            try:
-                self.store.commit(issue.model_copy(update={"pending": pending}))
-            except LostRace:
-                continue
-            return
+            self.store.commit(issue.model_copy(update={"pending": pending}))
+
+        with suppress(LostRace):  # the mark stands as others left it
+            until_won(issue_id, step)

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from issuebridge.domain.config import Config
-from issuebridge.domain.converge import Landscape, asks_of
-from issuebridge.domain.errors import LostRace, Rejected
+from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.lag import Landscape, asks_of
 from issuebridge.domain.prompt import prompt_key
 from issuebridge.domain.rules import Rule, fire
 from issuebridge.ports import Clock, IssueStore, Ledger
+from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
-
-RACES_MAX = 5
 
 
 @dataclass(frozen=True)
@@ -37,24 +36,24 @@ class StartPrompts:
 
     def _start(self, issue_id: str, name: str) -> Prompted | None:
         is_paid = False
-        for _ in range(RACES_MAX):
+
+        def step() -> Prompted | None:
+            nonlocal is_paid
             issue = self.store.load(issue_id)
             due = issue.asks.get(name) if issue else None
             if issue is None or due is None or due > self.clock.now():
                 return None
             rule = next((rule for rule in self.landscape.rules if rule.name == name), None)
-            try:
-                if rule is None or name not in asks_of(issue, self.landscape):
-                    self._put_off(issue, name, None)
-                    return None
-                if not is_paid and not self._pays(rule):
-                    self._put_off(issue, name, self._tomorrow())
-                    return None
-                is_paid = True
-                return self._plan(issue, rule)
-            except LostRace:
-                continue
-        raise LostRace(f"{issue_id}: gave up after {RACES_MAX} races")
+            if rule is None or name not in asks_of(issue, self.landscape):
+                self._put_off(issue, name, None)
+                return None
+            if not is_paid and not self._pays(rule):
+                self._put_off(issue, name, self._tomorrow())
+                return None
+            is_paid = True
+            return self._plan(issue, rule)
+
+        return until_won(issue_id, step)
 
     def _plan(self, issue: CanonicalIssue, rule: Rule) -> Prompted | None:
         fired, request = fire(issue, rule, self.clock.now())

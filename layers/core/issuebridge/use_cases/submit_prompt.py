@@ -26,7 +26,8 @@ from issuebridge.domain.errors import (
 from issuebridge.domain.issue import AgentRun, CanonicalIssue
 from issuebridge.domain.prompt import PromptRequest, carries_reference, prompt_detail, prompt_key
 from issuebridge.ports import Agent, Clock, IssueStore, Ledger, Session, Submitted
-from issuebridge.use_cases.prompt_line import RACES_MAX, PromptLine
+from issuebridge.use_cases.prompt_line import PromptLine
+from issuebridge.use_cases.races import until_won
 
 LEASE_SECONDS = 150
 BUSY_SECONDS = 20
@@ -65,7 +66,8 @@ class SubmitPrompt:
 
     def __call__(self, request: PromptRequest) -> Prompted:
         """Plan the request and take its first step. Rejected when it can never be submitted."""
-        for _ in range(RACES_MAX):
+
+        def step() -> Prompted:
             issue, connection = self._resolve(request)
             effect = self.ledger.get(prompt_key(issue.issue_id, request))
             if effect and effect.request != request.model_dump_json():
@@ -78,7 +80,9 @@ class SubmitPrompt:
             except LostRace:
                 if effect:  # somebody else is at it, and the ledger remembers it
                     return self._told(effect, "waiting")
-        raise LostRace(f"{request.issue}: gave up after {RACES_MAX} races")
+                raise
+
+        return until_won(request.issue, step)
 
     def plan(
         self,

@@ -5,22 +5,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from issuebridge.domain.converge import (
-    Landscape,
-    Observed,
-    born,
-    bury,
-    link,
-    newly_pending,
-    observe,
-)
+from issuebridge.domain.converge import Observed, born, bury, link, observe
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Gone, LostRace
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
+from issuebridge.domain.lag import Landscape, newly_pending
 from issuebridge.domain.managed_line import find_lines
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+from issuebridge.use_cases.races import RACES_MAX, until_won
 
-RACES_MAX = 5
 CLOCKS_APART_SECONDS = 600
 
 Gate = Callable[[CanonicalIssue, CanonicalIssue], None]
@@ -68,18 +61,17 @@ class TakeIn:
 
     def bury(self, connection: str, remote_id: str, gate: Gate) -> dict[str, str]:
         """This copy was deleted at its vendor: its name there and the issue it belonged to."""
-        for _ in range(RACES_MAX):
+
+        def step() -> dict[str, str]:
             issue = self.store.load(self.store.find(connection, remote_id) or "")
             if issue is None or connection not in issue.refs:
                 return {}
             observed = bury(issue, self.landscape, connection, self.clock.now())
             gate(issue, observed.issue)
-            try:
-                self._commit(issue, observed)
-            except LostRace:
-                continue
+            self._commit(issue, observed)
             return {issue.refs[connection].display_id: issue.issue_id}
-        raise LostRace(f"{connection} {remote_id}: gave up after {RACES_MAX} races")
+
+        return until_won(f"{connection} {remote_id}", step)
 
     def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
         wake = newly_pending(before, observed.issue)

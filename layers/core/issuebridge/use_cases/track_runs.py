@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from issuebridge.domain.config import Config
-from issuebridge.domain.converge import Landscape, settle
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Gone, SyncError
 from issuebridge.domain.issue import AgentRun, CanonicalIssue, Edit, HistoryEntry
+from issuebridge.domain.lag import Landscape, settle
 from issuebridge.domain.run import Shown, follow
 from issuebridge.ports import Agent, Clock, IssueStore, Ledger
 from issuebridge.use_cases.prompt_line import PromptLine

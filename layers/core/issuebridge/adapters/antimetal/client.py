@@ -15,7 +15,9 @@ from issuebridge.adapters.antimetal.mapping import (
     from_canonical,
     to_canonical,
 )
-from issuebridge.adapters.http import Http, over_network, rows_of
+from issuebridge.adapters.http import Http
+from issuebridge.adapters.network import over_network
+from issuebridge.adapters.payload import rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,

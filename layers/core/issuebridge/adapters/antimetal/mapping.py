@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
-from issuebridge.adapters.http import Id, Instant, Number, Payload, Text, Word
+from issuebridge.adapters.payload import Id, Instant, Number, Payload, Text, Word
 from issuebridge.domain.config import Connection
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.policy import Traits

@@ -17,7 +17,9 @@ from issuebridge.adapters.bland.mapping import (
     to_canonical,
     to_entry,
 )
-from issuebridge.adapters.http import Http, Query, over_network, rows_of
+from issuebridge.adapters.http import Http, Query
+from issuebridge.adapters.network import over_network
+from issuebridge.adapters.payload import rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,

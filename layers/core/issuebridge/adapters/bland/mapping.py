@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from issuebridge.adapters.http import (
+from issuebridge.adapters.payload import (
     Flag,
     Id,
     Instant,

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from issuebridge.adapters.http import Http, over_network, rows_of
+from issuebridge.adapters.http import Http
+from issuebridge.adapters.network import over_network
+from issuebridge.adapters.payload import rows_of
 from issuebridge.adapters.zylon.mapping import (
     OPEN_STATES,
     STATES,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from issuebridge.adapters.http import Flag, Id, Instant, Number, Payload, Text, Word
+from issuebridge.adapters.payload import Flag, Id, Instant, Number, Payload, Text, Word
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Draft, RemoteIssue

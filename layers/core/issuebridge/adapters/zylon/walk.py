@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from issuebridge.adapters.http import Query, rows_of
+from issuebridge.adapters.http import Query
+from issuebridge.adapters.payload import rows_of
 from issuebridge.adapters.zylon.mapping import DELETED, TYPES
 
 PAGE_SIZES = (100, 50, 20, 10)

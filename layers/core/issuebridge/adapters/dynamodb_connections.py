@@ -1,0 +1,149 @@
+"""What the polls keep of each connection between rounds, and the running configuration."""
+
+import hashlib
+import json
+import uuid
+import zlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
+from issuebridge.domain.config import Config, parse_config
+from issuebridge.domain.errors import LostRace, Misconfigured
+from issuebridge.domain.round_state import ConnectionState
+from issuebridge.ports import Seen
+
+SWEPT_IDS_MAX = 5000
+SWEPT_KEPT = timedelta(days=7)
+"""Longer than any sweep takes; DynamoDB deletes the rows after it."""
+
+
+@dataclass(frozen=True)
+class DynamoDBConnectionStore:
+    table: Table
+
+    def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
+        """A retry after a lost answer finds itself as the taker, and takes it again."""
+        item = self.table.update(
+            (f"CONNECTION#{connection}", "STATE"),
+            "SET lease_until = :until, taker = :taker ADD generation :one",
+            "attribute_not_exists(lease_until) OR lease_until <= :now OR taker = :taker",
+            taker=text(uuid.uuid4().hex),
+            until=text(stamp(now + timedelta(seconds=lease_seconds))),
+            now=text(stamp(now)),
+            one=number(1),
+        )
+        state = self._parsed(connection, item)
+        return state.model_copy(update={"generation": int(item["generation"]["N"])})
+
+    def _parsed(self, connection: str, item: Item) -> ConnectionState:
+        if "doc" not in item:
+            return ConnectionState(connection=connection)
+        return ConnectionState.model_validate_json(item["doc"]["S"])
+
+    def read(self, connection: str) -> ConnectionState:
+        """Without the lease: for people."""
+        item = self.table.get((f"CONNECTION#{connection}", "STATE"))
+        return self._parsed(connection, item or {})
+
+    def save(self, state: ConnectionState) -> None:
+        self.table.update(
+            (f"CONNECTION#{state.connection}", "STATE"),
+            "SET doc = :doc, lease_until = :over",
+            "generation = :mine",
+            doc=text(state.model_dump_json()),
+            over=text(""),
+            mine=number(state.generation),
+        )
+
+    def seen(self, connection: str) -> Seen:
+        digests: dict[str, str] = {}
+        pushed: dict[str, int] = {}
+        for row in self.table.query(f"SEEN#{connection}"):
+            if "digests" in row:
+                digests |= _unpacked(row["digests"]["B"])
+            else:
+                pushed[row["sk"]["S"].removeprefix("PUSHED#")] = int(row["version"]["N"])
+        return Seen(digests, pushed)
+
+    def save_seen(
+        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
+    ) -> None:
+        pk = f"SEEN#{state.connection}"
+        shards: dict[str, dict[str, str | None]] = {}
+        for remote_id, digest in changed.items():
+            shards.setdefault(_shard(remote_id), {})[remote_id] = digest
+        for shard, mine in shards.items():
+            self._save_shard((pk, f"DIGESTS#{shard}"), state.generation, mine)
+        for remote_id, version in pushed.items():
+            with suppress(LostRace):
+                key = (pk, f"PUSHED#{remote_id}")
+                self.table.delete(key, "version = :seen", seen=number(version))
+
+    def _save_shard(self, key: Key, generation: int, mine: Mapping[str, str | None]) -> None:
+        item = self.table.get(key)
+        digests = {**(_unpacked(item["digests"]["B"]) if item else {}), **mine}
+        packed = _packed({k: v for k, v in digests.items() if v is not None})
+        self.table.put(
+            item_of(key, digests={"B": packed}, generation=number(generation)),
+            "attribute_not_exists(pk) OR generation <= :mine",
+            mine=number(generation),
+        )
+
+    def swept(self, connection: str, sweep_number: int) -> set[str]:
+        rows = self.table.query(f"SWEPT#{connection}", f"{sweep_number:08}#")
+        return {remote_id for row in rows for remote_id in _unpacked(row["ids"]["B"])}
+
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
+        ids, until = sorted(remote_ids), datetime.now(UTC) + SWEPT_KEPT
+        for start in range(0, len(ids), SWEPT_IDS_MAX):
+            sk = f"{state.sweep_number:08}#{state.generation:012}#{start:08}"
+            packed = {"B": _packed(dict.fromkeys(ids[start : start + SWEPT_IDS_MAX], ""))}
+            key = (f"SWEPT#{state.connection}", sk)
+            self.table.put(item_of(key, ids=packed, expires_at=number(int(until.timestamp()))))
+
+    def pause(self, connection: str, until: datetime) -> None:
+        """The longest pause that was asked for holds."""
+        at = text(stamp(until))
+        item = item_of((f"CONNECTION#{connection}", "PAUSE"), paused_until=at)
+        with suppress(LostRace):
+            self.table.put(item, "attribute_not_exists(pk) OR paused_until < :at", at=at)
+
+    def paused_until(self, connection: str) -> datetime | None:
+        item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))
+        return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
+
+
+def _shard(remote_id: str) -> str:
+    return hashlib.sha256(remote_id.encode()).hexdigest()[0]
+
+
+def _packed(digests: Mapping[str, str]) -> bytes:
+    """A sixteenth of 100,000 issues is some 170 KB: well below an item's 400 KB."""
+    return zlib.compress(json.dumps(dict(sorted(digests.items()))).encode())
+
+
+def _unpacked(packed: bytes) -> dict[str, str]:
+    found: dict[str, str] = json.loads(zlib.decompress(bytes(packed)))
+    return found
+
+
+@dataclass(frozen=True)
+class DynamoDBConfigStore:
+    """The running configuration."""
+
+    table: Table
+
+    def load(self) -> Config:
+        item = self.table.get(("CONFIG", "CONFIG"))
+        if item is None:
+            raise Misconfigured(
+                "no configuration is stored yet: push one with `issuebridge push FILE`"
+            )
+        return parse_config(json.loads(item["doc"]["S"]), "stored configuration")
+
+    def save(self, config: Config) -> None:
+        doc = text(config.model_dump_json(by_alias=True))
+        self.table.put(item_of(("CONFIG", "CONFIG"), doc=doc))

@@ -1,0 +1,214 @@
+"""One field of one copy: was it edited, who wins, and what is told of the loser."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from issuebridge.domain.issue import (
+    Baseline,
+    CanonicalIssue,
+    Edit,
+    ExternalRef,
+    FieldNote,
+    HistoryEntry,
+    with_ref,
+)
+from issuebridge.domain.lag import wanted
+from issuebridge.domain.merge import Copy, merge_field
+from issuebridge.domain.policy import Policy
+from issuebridge.domain.reading import Reading, Source, carries
+from issuebridge.domain.words import Field
+
+
+@dataclass(frozen=True)
+class FieldMerge:
+    """One field of one copy."""
+
+    issue: CanonicalIssue
+    name: Field
+    policy: Policy
+    reading: Reading
+    edited_at: datetime
+    now: datetime
+    untouched: bool
+
+    @property
+    def ref(self) -> ExternalRef:
+        return self.issue.refs[self.policy.connection]
+
+    @property
+    def raws(self) -> tuple[str | None, ...]:
+        return tuple(source.raw for source in self.reading)
+
+    def result(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        if not self.reading:
+            return self.issue, []
+        baseline = self.ref.baselines.get(self.name)
+        if baseline is None:
+            return self._first_meeting()
+        if self._is_not_shown(baseline):
+            return self.issue, []
+        moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
+        if not moved:
+            return self._agreed_or_unmoved(baseline)
+        if not moved[0].known:
+            return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
+        issue, history = self._edited(baseline, moved[0])
+        return issue, [*history, *self._told_beside(issue, moved, "edited in two places: lost")]
+
+    def _told_beside(
+        self, issue: CanonicalIssue, shown: Sequence[Source], detail: str
+    ) -> list[HistoryEntry]:
+        """Edited in both of its places at once, the native one counts, and the other is told."""
+        baseline = issue.refs[self.policy.connection].baselines.get(self.name)
+        if baseline is None or baseline.raws != self.raws:
+            return []
+        value = wanted(issue, self.policy.connection, self.name)
+        beside = [s for s in shown[1:] if s.raw and s.value not in (value, shown[0].value)]
+        return [self._entry("conflict", s.value or s.raw, value, detail=detail) for s in beside]
+
+    def _is_not_shown(self, baseline: Baseline) -> bool:
+        """No vendor can clear a status or severity: an answer without it is thin, not an edit."""
+        field = self.policy.fields[self.name]
+        native = field.reads_native and field.lens is not None
+        return native and self.reading[0].raw is None and _raw_at(baseline, 0) is not None
+
+    def _moved(self, source: Source, baseline: Baseline, place: int) -> bool:
+        """A copy moved if it left the baseline for something we did not send.
+
+        A managed line that is gone is damage to mend, not an edit: the other place of the same
+        field, or nothing at all, says what is meant.
+        """
+        if source.raw is None and self._is_line(place):
+            return False
+        seen = [baseline, self.ref.sending.get(self.name)]
+        return source.raw not in [_raw_at(known, place) for known in seen if known]
+
+    def _is_line(self, place: int) -> bool:
+        field = self.policy.fields[self.name]
+        return field.carrier == "managed_line" and place == len(self.reading) - 1
+
+    def _agreed_or_unmoved(self, baseline: Baseline) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """Nothing new; but if our own write shows, it is what both agree on now. A copy that was
+        set aside and went back to the baseline gives up its edit, which is told."""
+        sent = self.ref.sending.get(self.name)
+        value = sent.value if sent and sent.raws == self.raws else baseline.value
+        issue = self._with(Baseline(value=value, raws=self.raws), thaw=True)
+        note, ours = (
+            self.ref.notes.get(self.name),
+            wanted(self.issue, self.ref.connection, self.name),
+        )
+        set_aside = note is not None and note.kind in ("frozen", "held")
+        if not set_aside or ours == value or self._means(ours):
+            return issue, []
+        shown = self.reading[0].value
+        return issue, [self._entry("conflict", shown, ours, detail="went back: this edit lost")]
+
+    def _means(self, ours: str | None) -> bool:
+        return carries(self.policy.fields[self.name], self.raws, ours)
+
+    def _first_meeting(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """The origin gives the first values; any other copy is brought to them. If that one was
+        edited since its birth, a person's edit may be overruled, which is told."""
+        source = next((s for s in self.reading if s.raw is not None), self.reading[0])
+        if not source.known:
+            return self._noted("frozen", f"unknown word: {source.raw}", source.raw)
+        issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
+        if source.value is None:
+            return issue, []
+        if self.policy.connection != self.issue.origin:
+            return issue, self._overruled(issue, source)
+        return self._take(issue, source.value), [self._entry("pulled", None, source.value)]
+
+    def _overruled(self, issue: CanonicalIssue, source: Source) -> list[HistoryEntry]:
+        ours = wanted(self.issue, self.policy.connection, self.name)
+        if self.untouched:
+            return []
+        detail = "before it was linked: lost"
+        beside = self._told_beside(issue, [s for s in self.reading if s.raw is not None], detail)
+        if self._means(ours):
+            return beside
+        return [self._entry("conflict", source.value, ours, detail=detail), *beside]
+
+    def _edited(
+        self, baseline: Baseline, source: Source
+    ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        ours = wanted(self.issue, self.policy.connection, self.name)
+        lens = self.policy.fields[self.name].lens
+        if source.value == ours or (lens and lens.means(source.raw, ours)):
+            return self._with(Baseline(value=ours, raws=self.raws), thaw=True), []
+        winner = self._winner()
+        merged = merge_field(
+            baseline=baseline.value, canonical=ours, remote=source.value, winner=winner or "remote"
+        )
+        if merged.conflict and winner is None:
+            return self._noted("held", f"edited on both sides: {ours} here", source.value)
+        issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
+        if merged.write_to != "canonical":
+            return issue, [self._entry("conflict", source.value, ours, detail="this edit lost")]
+        outcome = "conflict" if merged.conflict else "pulled"
+        detail = f"lost: {ours} of {self._last_edit().by}" if merged.conflict else None
+        taken = self._take(issue, source.value)
+        return taken, [self._entry(outcome, ours, source.value, detail=detail)]
+
+    def _last_edit(self) -> Edit:
+        return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.now)
+
+    def _winner(self) -> Copy | None:
+        """None: a person shall decide."""
+        rule, last = self.policy.conflict[self.name], self._last_edit()
+        if rule == "hold":
+            return None
+        preferred = rule.removeprefix("prefer:") if rule.startswith("prefer:") else None
+        if preferred == self.policy.connection:
+            return "remote"
+        if preferred == last.by:
+            return "canonical"
+        return "remote" if self.edited_at > last.at else "canonical"
+
+    def _take(self, issue: CanonicalIssue, value: str | None) -> CanonicalIssue:
+        edit = Edit(by=self.policy.connection, at=self.edited_at)
+        return issue.model_copy(
+            update={self.name: value, "edits": {**issue.edits, self.name: edit}}
+        )
+
+    def _with(self, baseline: Baseline, *, thaw: bool = False) -> CanonicalIssue:
+        """The new base of this field's merges; `thaw` drops a note that no longer holds."""
+        ref = self.ref
+        note = ref.notes.get(self.name)
+        outdated = thaw and note is not None and note.kind in ("frozen", "held")
+        notes = {k: v for k, v in ref.notes.items() if not (k == self.name and outdated)}
+        baselines = {**ref.baselines, self.name: baseline}
+        return with_ref(self.issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
+
+    def _noted(
+        self, kind: str, detail: str, value: str | None
+    ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """Set the field aside on this copy; told once, as long as nothing about it changes."""
+        note = FieldNote.model_validate(
+            {"kind": kind, "detail": detail, "value": value, "raws": self.raws}
+        )
+        if self.ref.notes.get(self.name) == note:
+            return self.issue, []
+        ref = self.ref.model_copy(update={"notes": {**self.ref.notes, self.name: note}})
+        return with_ref(self.issue, ref), [self._entry(kind, None, value, detail=detail)]
+
+    def _entry(
+        self, outcome: str, old: str | None, new: str | None, *, detail: str | None = None
+    ) -> HistoryEntry:
+        return HistoryEntry.model_validate(
+            {
+                "at": self.now,
+                "field": self.name,
+                "outcome": outcome,
+                "by": self.policy.connection,
+                "edited_at": self.edited_at,
+                "old": old,
+                "new": new,
+                "detail": detail,
+            }
+        )
+
+
+def _raw_at(baseline: Baseline, place: int) -> str | None:
+    return baseline.raws[place] if place < len(baseline.raws) else None

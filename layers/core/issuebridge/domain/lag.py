@@ -1,0 +1,150 @@
+"""Which copies of an issue lag, which counterparts it lacks, and which rules are due.
+
+Pure: `settle` gives the issue the marks that say so, from its values and the configuration.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from issuebridge.domain.config import Route
+from issuebridge.domain.issue import Baseline, CanonicalIssue, FieldNote, Pending, with_ref
+from issuebridge.domain.policy import FieldPolicy, Policy
+from issuebridge.domain.reading import carries
+from issuebridge.domain.rules import Rule, due_asks
+from issuebridge.domain.words import Field
+
+
+@dataclass(frozen=True)
+class Landscape:
+    """What the configuration says, resolved: every policy, route and rule for Norm."""
+
+    policies: Mapping[str, Policy]
+    routes: Sequence[Route] = ()
+    rules: Sequence[Rule] = ()
+
+
+def wanted(issue: CanonicalIssue, connection: str, name: Field) -> str | None:
+    """The value this copy shall hold. An unbound link leads across, to the origin or back."""
+    value = issue.value(name)
+    if name != "external_link" or value is not None:
+        return value
+    others = [issue.origin] if connection != issue.origin else sorted(issue.refs)
+    urls = [
+        issue.refs[other].url for other in others if other in issue.refs and other != connection
+    ]
+    return next((url for url in urls if url), None)
+
+
+def settle(
+    issue: CanonicalIssue, landscape: Landscape, now: datetime, *, renew: bool = False
+) -> CanonicalIssue:
+    """Agree where nothing needs writing, mark every copy that lags, and every rule that is due.
+
+    `renew`: a value changed, so a copy that waits out its failures is tried again at once,
+    unless a write to it is under way.
+    """
+    known = [policy for name, policy in landscape.policies.items() if name in issue.refs]
+    for policy in known:
+        issue = _settle_ref(issue, policy)
+    lagging = [policy.connection for policy in known if _lags(issue, policy)]
+    pending = {name: _mark(issue, name, now, renew=renew) for name in lagging}
+    for target in _route_targets(issue, landscape):
+        pending[target] = issue.pending.get(target) or Pending(due_at=now)
+    return issue.model_copy(update={"pending": pending, "asks": asks_of(issue, landscape)})
+
+
+def asks_of(issue: CanonicalIssue, landscape: Landscape) -> dict[str, datetime]:
+    """Which rules are due to prompt Norm about this issue, and when."""
+    askable = {name: policy.may_write for name, policy in landscape.policies.items()}
+    return due_asks(issue, landscape.rules, askable)
+
+
+def _lags(issue: CanonicalIssue, policy: Policy) -> bool:
+    """It shows something else, or may yet: nobody knows what became of our last write."""
+    ref = issue.refs[policy.connection]
+    in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted
+    return in_doubt or bool(lagging_fields(issue, policy))
+
+
+def _mark(issue: CanonicalIssue, connection: str, now: datetime, *, renew: bool) -> Pending:
+    mark = issue.pending.get(connection) or Pending(due_at=now)
+    if renew and not issue.refs[connection].sending:
+        return mark.model_copy(update={"due_at": min(mark.due_at, now)})
+    return mark
+
+
+def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
+    ref = issue.refs[policy.connection]
+    baselines, notes = dict(ref.baselines), dict(ref.notes)
+    for name, field in policy.fields.items():
+        value, base, note = (
+            wanted(issue, policy.connection, name),
+            baselines.get(name),
+            notes.get(name),
+        )
+        carried = base is not None and carries(field, base.raws, value)
+        if note and _is_outdated(note, field, value, carried=carried):
+            del notes[name]
+        if not carried and not field.writable and name not in notes and value is not None:
+            notes[name] = FieldNote(kind="unsupported", detail="not held here", value=value)
+            carried = base is not None
+        if base and carried:
+            baselines[name] = Baseline(value=value, raws=base.raws)
+    return with_ref(issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
+
+
+def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool) -> bool:
+    """The reason has gone: it is carried, another value is meant, or a carrier was configured."""
+    if note.kind not in ("unsupported", "rejected"):
+        return False
+    now_has_a_carrier = note.kind == "unsupported" and field.writable and not note.raws
+    return carried or note.value != value or now_has_a_carrier
+
+
+def lagging_fields(issue: CanonicalIssue, policy: Policy) -> list[Field]:
+    """The fields of this copy that a write would bring into step."""
+    ref = issue.refs[policy.connection]
+    if ref.deleted or not policy.may_write:
+        return []
+    return [
+        name
+        for name, field in policy.fields.items()
+        if field.writable
+        and name not in ref.notes
+        and name in ref.baselines
+        and not carries(field, ref.baselines[name].raws, wanted(issue, policy.connection, name))
+    ]
+
+
+def newly_pending(before: CanonicalIssue | None, after: CanonicalIssue) -> bool:
+    """Whether mirror has something to do that it was not woken for before."""
+    marks, asks = (before.pending, before.asks) if before else ({}, {})
+    return any(
+        name not in marks or mark.due_at < marks[name].due_at
+        for name, mark in after.pending.items()
+    ) or any(name not in asks or due < asks[name] for name, due in after.asks.items())
+
+
+def _route_targets(issue: CanonicalIssue, landscape: Landscape) -> list[str]:
+    return [
+        route.target
+        for route in landscape.routes
+        if route.target not in issue.refs
+        and route.target not in issue.parked
+        and landscape.policies[route.target].may_write
+        and route_takes(route, issue)
+    ]
+
+
+def route_takes(route: Route, issue: CanonicalIssue) -> bool:
+    """Whether this route brings the issue over; never one from before it was switched on."""
+    origin = issue.refs.get(issue.origin)
+    if route.source != issue.origin or origin is None or origin.deleted:
+        return False
+    since = route.since_at.replace(microsecond=0)  # some vendors tell whole seconds
+    if issue.created_at is None or issue.created_at < since:
+        return False
+    shown = {"status": issue.status, "severity": issue.severity, "category": issue.category}
+    rules = route.filter_or_default.model_dump()
+    return all(allowed is None or shown[name] in allowed for name, allowed in rules.items())
