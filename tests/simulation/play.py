@@ -3,6 +3,7 @@
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import timedelta
 from math import ceil
 
 from tests.simulation.histories import History
@@ -64,9 +65,12 @@ def rest(world: SimWorld, oracle: Oracle) -> None:
 
 
 def _stays_quiet(world: SimWorld) -> None:
-    """2 and 7: further rounds over every issue write nothing, and ask for no more than pages."""
-    before = world.writes()
-    for _ in range(_rounds_of_a_sweep(world)):
+    """2 and 7: further rounds over every issue write nothing, and ask for no more than pages; but
+    a write that its vendor ignores is tried again, hours later."""
+    before, rounds = world.writes(), _rounds_of_a_sweep(world)
+    if world.store.due(world.clock.now() + timedelta(seconds=61 * rounds)):
+        return
+    for _ in range(rounds):
         pages = {name: vendor.asked["page"] for name, vendor in world.vendors.items()}
         world.round()
         for name, vendor in world.vendors.items():

@@ -61,8 +61,8 @@ def test_a_pair_that_never_comes_to_rest_is_refused_with_its_cycle(monkeypatch):
     plan = prover.plan_write
     turns = iter(["todo", "done"] * 50)
 
-    def restless(issue, remote, policy):
-        write = plan(issue, remote, policy)
+    def restless(issue, remote, policy, now):
+        write = plan(issue, remote, policy, now)
         return write if policy.connection != "bland" else type(write)({"status": next(turns)}, {})
 
     monkeypatch.setattr(prover, "plan_write", restless)

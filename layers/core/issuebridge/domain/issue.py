@@ -53,13 +53,18 @@ class FieldNote(Frozen):
     """Why a field is not carried here; never an error that is retried for ever.
 
     `value` is ours for what could not be written, the remote's for what is frozen or held, and
-    `raws` is what the remote showed then.
+    `raws` is what the remote showed then. What was refused is tried again at `due_at`.
     """
 
     kind: NoteKind
     detail: str
     value: str | None = None
     raws: tuple[str | None, ...] = ()
+    attempts: int = 0
+    due_at: datetime | None = None
+
+    def is_due(self, now: datetime) -> bool:
+        return self.due_at is not None and self.due_at <= now
 
 
 class ExternalRef(Frozen):

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from issuebridge.domain.config import Route
-from issuebridge.domain.issue import Baseline, CanonicalIssue, FieldNote, Pending, with_ref
+from issuebridge.domain.issue import (
+    Baseline,
+    CanonicalIssue,
+    ExternalRef,
+    FieldNote,
+    Pending,
+    with_ref,
+)
 from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.reading import carries
 from issuebridge.domain.rules import Rule, due_asks
@@ -47,8 +54,11 @@ def settle(
     known = [policy for name, policy in landscape.policies.items() if name in issue.refs]
     for policy in known:
         issue = _settle_ref(issue, policy)
-    lagging = [policy.connection for policy in known if _lags(issue, policy)]
-    pending = {name: _mark(issue, name, now, renew=renew) for name in lagging}
+    pending = {
+        policy.connection: mark
+        for policy in known
+        if (mark := _mark(issue, policy, now, renew=renew))
+    }
     for target in _route_targets(issue, landscape):
         pending[target] = issue.pending.get(target) or Pending(due_at=now)
     return issue.model_copy(update={"pending": pending, "asks": asks_of(issue, landscape)})
@@ -60,18 +70,33 @@ def asks_of(issue: CanonicalIssue, landscape: Landscape) -> dict[str, datetime]:
     return due_asks(issue, landscape.rules, askable)
 
 
+def _mark(issue: CanonicalIssue, policy: Policy, now: datetime, *, renew: bool) -> Pending | None:
+    """When to write to this copy, if ever: now, when its failures are waited out, or when what
+    was refused is tried again."""
+    retry, mark = _retry(issue, policy), issue.pending.get(policy.connection)
+    if not _lags(issue, policy):
+        return retry
+    if mark is None or mark == retry:
+        return Pending(due_at=now)
+    if renew and not issue.refs[policy.connection].sending:
+        return mark.model_copy(update={"due_at": min(mark.due_at, now)})
+    return mark
+
+
+def _retry(issue: CanonicalIssue, policy: Policy) -> Pending | None:
+    ref = issue.refs[policy.connection]
+    dues = [(note.due_at, note.detail) for note in ref.notes.values() if note.due_at]
+    if not dues or ref.deleted or not policy.may_write:
+        return None
+    due_at, reason = min(dues)
+    return Pending(due_at=due_at, reason=reason)
+
+
 def _lags(issue: CanonicalIssue, policy: Policy) -> bool:
     """It shows something else, or may yet: nobody knows what became of our last write."""
     ref = issue.refs[policy.connection]
     in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted
     return in_doubt or bool(lagging_fields(issue, policy))
-
-
-def _mark(issue: CanonicalIssue, connection: str, now: datetime, *, renew: bool) -> Pending:
-    mark = issue.pending.get(connection) or Pending(due_at=now)
-    if renew and not issue.refs[connection].sending:
-        return mark.model_copy(update={"due_at": min(mark.due_at, now)})
-    return mark
 
 
 def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
@@ -102,19 +127,31 @@ def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carr
     return carried or note.value != value or now_has_a_carrier
 
 
-def lagging_fields(issue: CanonicalIssue, policy: Policy) -> list[Field]:
-    """The fields of this copy that a write would bring into step."""
+def lagging_fields(
+    issue: CanonicalIssue, policy: Policy, now: datetime | None = None
+) -> list[Field]:
+    """The fields of this copy that a write would bring into step; with `now`, also those whose
+    refused write is due again."""
     ref = issue.refs[policy.connection]
     if ref.deleted or not policy.may_write:
         return []
     return [
         name
         for name, field in policy.fields.items()
-        if field.writable
-        and name not in ref.notes
-        and name in ref.baselines
-        and not carries(field, ref.baselines[name].raws, wanted(issue, policy.connection, name))
+        if field.writable and shows_another(issue, policy, name) and _may_try(ref, name, now)
     ]
+
+
+def shows_another(issue: CanonicalIssue, policy: Policy, name: Field) -> bool:
+    """Whether this copy shows something that does not mean our value."""
+    base = issue.refs[policy.connection].baselines.get(name)
+    value = wanted(issue, policy.connection, name)
+    return base is not None and not carries(policy.fields[name], base.raws, value)
+
+
+def _may_try(ref: ExternalRef, name: Field, now: datetime | None) -> bool:
+    note = ref.notes.get(name)
+    return note is None or (now is not None and note.is_due(now))
 
 
 def newly_pending(before: CanonicalIssue | None, after: CanonicalIssue) -> bool:

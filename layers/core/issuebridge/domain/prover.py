@@ -101,7 +101,7 @@ def _round(
         issue = observe(issue, remote, landscape, name, now=at).issue
     for name in list(remotes):
         policy = landscape.policies[name]
-        write = plan_write(issue, remotes[name], policy)
+        write = plan_write(issue, remotes[name], policy, at)
         words = {field: write.changes[field] for field in _MAPPED if field in write.changes}
         remotes = {**remotes, name: _with(remotes[name], words, at)}
         issue = observe(issue, remotes[name], landscape, name, now=at).issue

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from issuebridge.domain.fingerprint import text_digest
@@ -15,8 +15,9 @@ from issuebridge.domain.issue import (
     HistoryEntry,
     RemoteIssue,
     reference_for,
+    with_ref,
 )
-from issuebridge.domain.lag import Landscape, lagging_fields, settle, wanted
+from issuebridge.domain.lag import Landscape, lagging_fields, settle, shows_another, wanted
 from issuebridge.domain.managed_line import ManagedLine, put_line, without_lines
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.text import cut, utf16_units, without_mention
@@ -24,6 +25,9 @@ from issuebridge.domain.words import Field
 
 Written = Literal["status", "severity", "external_link", "description"]
 TITLE_UNITS_MAX = 200
+REFUSED_PAUSE = timedelta(minutes=15)
+REFUSED_PAUSE_MAX = timedelta(days=1)
+"""A refused write is tried again after a pause, each four times as long as the last."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ class Write:
         return Write({part: self.changes[part]}, {f: self.sending[f] for f in fields})
 
 
-def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Write:
+def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime) -> Write:
     """What to write so that this copy holds the canonical values; empty when it does."""
-    lagging = lagging_fields(issue, policy)
+    lagging = lagging_fields(issue, policy, now)
     native = [name for name in lagging if policy.fields[name].carrier == "native"]
     lined = [name for name in lagging if policy.fields[name].carrier == "managed_line"]
     changes: dict[Written, str] = {}
@@ -145,26 +149,30 @@ def finish(
     value was edited in the window of our round trip, and `observe` has taken that edit in.
     """
     policy, ref = landscape.policies[connection], issue.refs[connection]
-    still = lagging_fields(issue, policy)
     notes, history = {**ref.notes, **write.notes}, []
     for name, expected in write.sending.items():
-        kept = ref.baselines.get(name)
-        if name in refused or (
-            name in still and kept and wanted(issue, connection, name) == expected.value
-        ):
-            detail = refused.get(
-                name, f"accepted, yet it still shows {kept.raws if kept else None}"
-            )
-            notes[name] = FieldNote(kind="rejected", detail=detail, value=expected.value)
-            history.append(_entry(ref, name, "rejected", expected.value, now, detail))
+        still = shows_another(issue, policy, name)
+        if name in refused or (still and wanted(issue, connection, name) == expected.value):
+            shown = ref.baselines[name].raws
+            detail = refused.get(name, f"accepted, yet it still shows {shown}")
+            before = ref.notes.get(name)
+            notes[name] = _refused(before, detail, expected.value, now)
+            if before is None or before.detail != detail:
+                history.append(_entry(ref, name, "rejected", expected.value, now, detail))
         else:
             history.append(_entry(ref, name, "pushed", expected.value, now, None))
     update = {"notes": notes, "sending": {}, "sending_at": None}
-    freed = issue.model_copy(
-        update={"refs": {**issue.refs, connection: ref.model_copy(update=update)}}
-    )
+    freed = with_ref(issue, ref.model_copy(update=update))
     pending = {k: v for k, v in freed.pending.items() if k != connection}
     return settle(freed.model_copy(update={"pending": pending}), landscape, now), history
+
+
+def _refused(before: FieldNote | None, detail: str, value: str | None, now: datetime) -> FieldNote:
+    attempts = before.attempts + 1 if before and before.kind == "rejected" else 1
+    pause = min(REFUSED_PAUSE * 4 ** (attempts - 1), REFUSED_PAUSE_MAX)
+    return FieldNote(
+        kind="rejected", detail=detail, value=value, attempts=attempts, due_at=now + pause
+    )
 
 
 def _entry(

@@ -127,7 +127,7 @@ class PushChanges:
         policy, system = self.landscape.policies[connection], self.system(connection)
         remote = system.get(issue.refs[connection].remote_id)
         observed = self._observe(issue, remote, connection)
-        write = plan_write(observed.issue, remote, policy)
+        write = plan_write(observed.issue, remote, policy, self.clock.now())
         if not write.changes:
             self._conclude(issue, connection, remote, write, {})
             return Outcome(issue.issue_id, connection, "agreed")
