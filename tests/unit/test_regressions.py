@@ -182,6 +182,20 @@ def test_a_description_that_could_not_take_our_line_takes_it_once_it_can(words):
     assert "[issuebridge ref=" in world.systems["bland"].issues[born.remote_id].description
 
 
+def test_a_link_that_a_person_binds_wins_over_the_one_that_leads_across_by_itself():
+    line = {"carriers": {"external_link": "managed_line"}}
+    connections = {name: connection(name) for name in ("antimetal", "zylon")}
+    world = World(document(connections={**connections, "bland": connection("bland", **line)}))
+    born = world.systems["bland"].add(description="ping @norm please", severity="high")
+    world.rounds()
+    link = '{"url":"https://git.example/1"}'
+    world.systems["bland"].edit(born.remote_id, external_link=link)
+    world.rounds()
+    issue = world.issue_of("bland", born.remote_id)
+    told = [e.outcome for e in world.store.history(issue.issue_id) if e.field == "external_link"]
+    assert (issue.external_link, told) == ("https://git.example/1", ["pulled"])
+
+
 def test_an_edit_between_two_words_of_one_meaning_is_told_when_the_other_side_stands():
     words = {
         "backlog": ["backlog"],

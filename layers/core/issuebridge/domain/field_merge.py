@@ -138,8 +138,10 @@ class FieldMerge:
         if source.value == ours or (lens and lens.means(source.raw, ours)):
             return self._with(Baseline(value=ours, raws=self.raws), thaw=True), []
         winner = self._winner()
+        # What nobody edited, such as the link across by default, is no side of a conflict.
+        base = baseline.value if self.name in self.issue.edits else ours
         merged = merge_field(
-            baseline=baseline.value, canonical=ours, remote=source.value, winner=winner or "remote"
+            baseline=base, canonical=ours, remote=source.value, winner=winner or "remote"
         )
         if merged.conflict and winner is None:
             return self._noted("held", f"edited on both sides: {ours} here", source.value)
