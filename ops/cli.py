@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     freed = add("release", _release, "try an issue again at once: refused, held, parked or waiting")
     freed.add_argument("issue", help="our id, or the id or short code at a connection")
     freed.add_argument("--take", choices=("ours", "theirs"), default="ours", help="held conflicts")
+    ended = add("unlink", _unlink, "let one copy of an issue go: mirrored no more, never made anew")
+    ended.add_argument("issue", help="our id, or the id or short code at a connection")
+    ended.add_argument("connection", help="where the copy lives that is let go")
     explain = add("explain", _explain, "why an issue is as it is: sides, history, what waits")
     explain.add_argument("issue", help="our id, or the id or short code at a connection")
     norm.register(commands, _stack)
@@ -199,6 +202,17 @@ def _release(options: argparse.Namespace) -> int:
         issue_id,
         take=options.take,
         now=wiring.clock.now(),
+    )
+    return 0
+
+
+def _unlink(options: argparse.Namespace) -> int:
+    wiring = _stack(options).wiring()
+    issue = _found(wiring, options.issue)
+    if options.connection not in issue.refs:
+        raise StackError(f"{options.issue} has no copy at {options.connection}")
+    by_hand.unlink(
+        wiring.store, wiring.landscape, issue.issue_id, options.connection, wiring.clock.now()
     )
     return 0
 

@@ -11,9 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from issuebridge.domain.issue import CanonicalIssue
-from issuebridge.domain.lag import wanted
+from issuebridge.domain.lag import shows_another
 from issuebridge.domain.policy import Policy
-from issuebridge.domain.reading import carries
 from issuebridge.domain.words import FIELDS, Field
 from issuebridge.wiring import Wiring
 from ops.round import RoundReport
@@ -46,7 +45,7 @@ class LinkRow:
 def link_rows(wiring: Wiring) -> list[LinkRow]:
     """Every canonical issue with more than one copy, or that waits for one."""
     issues = wiring.store.all()
-    linked = [issue for issue in issues if len(issue.refs) > 1 or issue.pending]
+    linked = [issue for issue in issues if len(_lives(issue)) > 1 or issue.pending]
     return [_row(issue, wiring) for issue in sorted(linked, key=lambda i: i.title)]
 
 
@@ -58,26 +57,20 @@ def _row(issue: CanonicalIssue, wiring: Wiring) -> LinkRow:
         issue.status,
         issue.severity,
         issue.external_link,
-        tuple(_side(issue, policies[name]) for name in issue.refs if name in policies),
+        tuple(_side(issue, policies[name]) for name in _lives(issue) if name in policies),
         tuple(run.run_id or "(no id)" for run in issue.runs),
         tuple(f"{name}: {mark.reason or 'lags'}" for name, mark in issue.pending.items()),
     )
 
 
+def _lives(issue: CanonicalIssue) -> list[str]:
+    return [name for name, ref in issue.refs.items() if ref.is_live]
+
+
 def _side(issue: CanonicalIssue, policy: Policy) -> Side:
     ref = issue.refs[policy.connection]
     fields = {name: _shown(issue, policy, name) for name in FIELDS}
-    lags = [
-        name
-        for name in FIELDS
-        if name not in ref.notes
-        and name in ref.baselines
-        and not carries(
-            policy.fields[name],
-            ref.baselines[name].raws,
-            wanted(issue, policy.connection, name),
-        )
-    ]
+    lags = [n for n in FIELDS if n not in ref.notes and shows_another(issue, policy, n)]
     return Side(policy.connection, ref.display_id, fields, agrees=not lags)
 
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from issuebridge.domain.field_merge import FieldMerge
 from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
+    Baseline,
     CanonicalIssue,
     Edit,
     ExternalRef,
@@ -20,10 +21,10 @@ from issuebridge.domain.issue import (
     with_ref,
 )
 from issuebridge.domain.lag import Landscape, settle
-from issuebridge.domain.managed_line import line_safe
+from issuebridge.domain.managed_line import line_safe, read_line
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import read_fields
-from issuebridge.domain.words import FIELDS
+from issuebridge.domain.words import FIELDS, Part
 
 SENDING_SECONDS = 300
 """How long a value we set out to write is recognised as ours: twice a Lambda's longest push."""
@@ -88,6 +89,9 @@ def observe(
     policy = landscape.policies[connection]
     if remote.deleted:
         return bury(issue, landscape, connection, now)
+    issue = _with_line_seen(issue, remote, policy)
+    if issue.refs[connection].ended:
+        return Observed(settle(issue, landscape, now))
     if issue.refs[connection].deleted:
         issue = _restored(issue, policy)
     issue = _refreshed(issue, remote, policy, now, skew)
@@ -104,6 +108,14 @@ def observe(
     return Observed(settle(issue, landscape, now, renew=renew), tuple(history))
 
 
+def _with_line_seen(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> CanonicalIssue:
+    ref = issue.refs[policy.connection]
+    line = read_line(remote.description, reference_for(issue.issue_id, policy.connection))
+    seen: dict[Part, Baseline] = {"line": Baseline(value=None, raws=(str(line),))} if line else {}
+    rest = {part: base for part, base in ref.baselines.items() if part != "line"}
+    return with_ref(issue, ref.model_copy(update={"baselines": {**rest, **seen}}))
+
+
 def _by_our_clock(at: datetime, skew: timedelta) -> datetime:
     try:
         return at - skew
@@ -115,7 +127,7 @@ def bury(issue: CanonicalIssue, landscape: Landscape, connection: str, now: date
     """A copy is gone: its ref becomes a tombstone, so that it is never made anew. The other sides
     are closed only if the route says so, and never deleted."""
     ref = issue.refs[connection]
-    if ref.deleted:
+    if not ref.is_live:
         return Observed(issue)
     issue = with_ref(issue, ref.model_copy(update={"deleted": True, "sending": {}}))
     entry = HistoryEntry(at=now, field="status", outcome="deleted", by=connection, old=issue.status)

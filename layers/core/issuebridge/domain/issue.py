@@ -9,8 +9,19 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from issuebridge.domain.words import Field
+from issuebridge.domain.words import Field, Part
 
+Change = Literal[
+    "pulled",
+    "pushed",
+    "conflict",
+    "held",
+    "frozen",
+    "rejected",
+    "deleted",
+    "restored",
+    "unlinked",
+]
 NoteKind = Literal["unsupported", "frozen", "rejected", "held"]
 
 
@@ -71,7 +82,7 @@ class ExternalRef(Frozen):
     """One copy of the issue: the connection where it lives, and the base of its next merge.
 
     `sending` holds what a push is about to write, stored before the request: a value in it that
-    shows up at the remote is our own, whatever became of the push.
+    shows up at the remote is our own, whatever became of the push. `ended`: a person unlinked it.
     """
 
     connection: str
@@ -79,12 +90,17 @@ class ExternalRef(Frozen):
     display_id: str
     url: str | None = None
     linked_at: datetime | None = None
-    baselines: dict[Field, Baseline] = {}
-    notes: dict[Field, FieldNote] = {}
-    sending: dict[Field, Baseline] = {}
+    baselines: dict[Part, Baseline] = {}
+    notes: dict[Part, FieldNote] = {}
+    sending: dict[Part, Baseline] = {}
     sending_at: datetime | None = None
     remote_updated_at: datetime | None = None
     deleted: bool = False
+    ended: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        return not (self.deleted or self.ended)
 
 
 class Pending(Frozen):
@@ -173,10 +189,8 @@ class HistoryEntry(Frozen):
     """One change of a mirrored field, or the losing side of a conflict."""
 
     at: datetime
-    field: Field
-    outcome: Literal[
-        "pulled", "pushed", "conflict", "held", "frozen", "rejected", "deleted", "restored"
-    ]
+    field: Part
+    outcome: Change
     by: str
     edited_at: datetime | None = None
     old: str | None = None

@@ -16,10 +16,11 @@ from issuebridge.domain.issue import (
     Pending,
     with_ref,
 )
+from issuebridge.domain.managed_line import parse_line
 from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.reading import carries
 from issuebridge.domain.rules import Rule, due_asks
-from issuebridge.domain.words import Field
+from issuebridge.domain.words import Field, Part
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ def wanted(issue: CanonicalIssue, connection: str, name: Field) -> str | None:
         return value
     others = [issue.origin] if connection != issue.origin else sorted(issue.refs)
     urls = [
-        issue.refs[other].url for other in others if other in issue.refs and other != connection
+        ref.url
+        for other in others
+        if (ref := issue.refs.get(other)) and other != connection and ref.is_live
     ]
     return next((url for url in urls if url), None)
 
@@ -96,13 +99,13 @@ def _lags(issue: CanonicalIssue, policy: Policy) -> bool:
     """It shows something else, or may yet: nobody knows what became of our last write."""
     ref = issue.refs[policy.connection]
     in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted
-    return in_doubt or bool(lagging_fields(issue, policy))
+    return in_doubt or bool(lagging(issue, policy))
 
 
 def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
     ref = issue.refs[policy.connection]
     baselines, notes = dict(ref.baselines), dict(ref.notes)
-    for name, field in policy.fields.items():
+    for name, field in policy.fields.items() if not ref.ended else ():
         value, base, note = (
             wanted(issue, policy.connection, name),
             baselines.get(name),
@@ -116,6 +119,8 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
             carried = base is not None
         if base and carried:
             baselines[name] = Baseline(value=value, raws=base.raws)
+    if "line" in notes and not shows_another(issue, policy, "line"):
+        del notes["line"]
     return with_ref(issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
 
 
@@ -127,29 +132,47 @@ def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carr
     return carried or note.value != value or now_has_a_carrier
 
 
-def lagging_fields(
-    issue: CanonicalIssue, policy: Policy, now: datetime | None = None
-) -> list[Field]:
-    """The fields of this copy that a write would bring into step; with `now`, also those whose
-    refused write is due again."""
+def lagging(issue: CanonicalIssue, policy: Policy, now: datetime | None = None) -> list[Part]:
+    """What of this copy a write would bring into step; with `now`, also what was refused and is
+    due again."""
     ref = issue.refs[policy.connection]
     if ref.deleted or not policy.may_write:
         return []
-    return [
-        name
-        for name, field in policy.fields.items()
-        if field.writable and shows_another(issue, policy, name) and _may_try(ref, name, now)
-    ]
+    fields = [] if ref.ended else [n for n, field in policy.fields.items() if field.writable]
+    parts: list[Part] = [*fields, "line"]
+    return [p for p in parts if shows_another(issue, policy, p) and _may_try(ref, p, now)]
 
 
-def shows_another(issue: CanonicalIssue, policy: Policy, name: Field) -> bool:
+def shows_another(issue: CanonicalIssue, policy: Policy, part: Part) -> bool:
     """Whether this copy shows something that does not mean our value."""
-    base = issue.refs[policy.connection].baselines.get(name)
-    value = wanted(issue, policy.connection, name)
-    return base is not None and not carries(policy.fields[name], base.raws, value)
+    base = issue.refs[policy.connection].baselines.get(part)
+    if base is None:
+        return False
+    if part == "line":
+        return _is_stale(base.raws[0] or "", issue, policy)
+    field = policy.fields[part]
+    if field.carrier == "managed_line" and not line_belongs(issue, policy):
+        return False
+    return not carries(field, base.raws, wanted(issue, policy.connection, part))
 
 
-def _may_try(ref: ExternalRef, name: Field, now: datetime | None) -> bool:
+def line_belongs(issue: CanonicalIssue, policy: Policy) -> bool:
+    """Our line stands in a copy for as long as another one lives."""
+    mine = issue.refs[policy.connection]
+    return mine.is_live and any(ref.is_live for ref in issue.refs.values() if ref != mine)
+
+
+def _is_stale(shown: str, issue: CanonicalIssue, policy: Policy) -> bool:
+    """The link has ended, or the line tells what it no longer carries."""
+    line = parse_line(shown)
+    if line is None or not policy.description_writable:
+        return False
+    told = {"severity": line.severity, "external_link": line.link}
+    odd = [n for n, f in policy.fields.items() if told.get(n) and f.carrier != "managed_line"]
+    return bool(odd) or not line_belongs(issue, policy)
+
+
+def _may_try(ref: ExternalRef, name: Part, now: datetime | None) -> bool:
     note = ref.notes.get(name)
     return note is None or (now is not None and note.is_due(now))
 
@@ -177,7 +200,7 @@ def _route_targets(issue: CanonicalIssue, landscape: Landscape) -> list[str]:
 def route_takes(route: Route, issue: CanonicalIssue) -> bool:
     """Whether this route brings the issue over; never one from before it was switched on."""
     origin = issue.refs.get(issue.origin)
-    if route.source != issue.origin or origin is None or origin.deleted:
+    if route.source != issue.origin or origin is None or not origin.is_live:
         return False
     since = route.since_at.replace(microsecond=0)  # some vendors tell whole seconds
     if issue.created_at is None or issue.created_at < since:

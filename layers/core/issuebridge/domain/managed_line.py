@@ -31,7 +31,7 @@ def line_safe(url: str) -> str:
     return _UNSAFE.sub(lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), url)
 
 
-def _parse(line: str) -> ManagedLine | None:
+def parse_line(line: str) -> ManagedLine | None:
     found = _LINE.match(line.strip())
     if not found:
         return None
@@ -41,7 +41,7 @@ def _parse(line: str) -> ManagedLine | None:
 
 def find_lines(text: str) -> list[ManagedLine]:
     """Every line that has the form of ours, in order."""
-    return [line for line in map(_parse, text.split("\n")) if line]
+    return [line for line in map(parse_line, text.split("\n")) if line]
 
 
 def read_line(text: str, ref: str) -> ManagedLine | None:
@@ -52,13 +52,22 @@ def read_line(text: str, ref: str) -> ManagedLine | None:
 def put_line(text: str, line: ManagedLine) -> str:
     """The text with this one line: replaced in place, copies of it dropped, else put at the end."""
     rows = text.split("\n")
-    ours = [i for i, row in enumerate(rows) if (own := _parse(row)) and own.ref == line.ref]
+    ours = [i for i, row in enumerate(rows) if (own := parse_line(row)) and own.ref == line.ref]
     if not ours:
         return f"{text}\n\n{line}" if text else str(line)
     rows[ours[-1]] = str(line)
     return "\n".join(row for i, row in enumerate(rows) if i not in ours[:-1])
 
 
+def drop_line(text: str, ref: str) -> str:
+    """The text without our line of this reference, and without the blank row that set it off."""
+    rows = text.split("\n")
+    ours = {i for i, row in enumerate(rows) if (own := parse_line(row)) and own.ref == ref}
+    ends = ours and max(ours) == len(rows) - 1
+    kept = "\n".join(row for i, row in enumerate(rows) if i not in ours)
+    return kept.removesuffix("\n") if ends else kept
+
+
 def without_lines(text: str) -> str:
     """The people's own words: what a counterpart's description starts from."""
-    return "\n".join(row for row in text.split("\n") if not _parse(row)).rstrip()
+    return "\n".join(row for row in text.split("\n") if not parse_line(row)).rstrip()

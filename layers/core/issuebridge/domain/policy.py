@@ -48,6 +48,7 @@ class Policy:
     may_write: bool
     issue_url: str | None
     description_units_max: int
+    description_writable: bool
 
 
 def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
@@ -59,6 +60,7 @@ def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
         may_write=connection.mode == "mirror",
         issue_url=connection.issue_url,
         description_units_max=traits.description_units_max,
+        description_writable=traits.description_writable,
     )
 
 

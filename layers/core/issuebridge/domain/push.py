@@ -17,11 +17,11 @@ from issuebridge.domain.issue import (
     reference_for,
     with_ref,
 )
-from issuebridge.domain.lag import Landscape, lagging_fields, settle, shows_another, wanted
-from issuebridge.domain.managed_line import ManagedLine, put_line, without_lines
+from issuebridge.domain.lag import Landscape, lagging, line_belongs, settle, shows_another, wanted
+from issuebridge.domain.managed_line import ManagedLine, drop_line, put_line, without_lines
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.text import cut, utf16_units, without_mention
-from issuebridge.domain.words import Field
+from issuebridge.domain.words import Field, Part
 
 Written = Literal["status", "severity", "external_link", "description"]
 TITLE_UNITS_MAX = 200
@@ -35,8 +35,8 @@ class Write:
     """`changes`: raw words, or the whole description. `sending`: what shall show afterwards."""
 
     changes: Mapping[Written, str] = field(default_factory=dict)
-    sending: Mapping[Field, Baseline] = field(default_factory=dict)
-    notes: Mapping[Field, FieldNote] = field(default_factory=dict)
+    sending: Mapping[Part, Baseline] = field(default_factory=dict)
+    notes: Mapping[Part, FieldNote] = field(default_factory=dict)
 
     def only(self, part: Written) -> "Write":
         """This write cut down to one change, for a vendor that refused them together."""
@@ -50,11 +50,13 @@ class Write:
 
 def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime) -> Write:
     """What to write so that this copy holds the canonical values; empty when it does."""
-    lagging = lagging_fields(issue, policy, now)
-    native = [name for name in lagging if policy.fields[name].carrier == "native"]
-    lined = [name for name in lagging if policy.fields[name].carrier == "managed_line"]
+    parts = lagging(issue, policy, now)
+    native = [n for n, field in policy.fields.items() if n in parts and field.carrier == "native"]
+    lined: list[Part] = [
+        part for part in parts if part == "line" or policy.fields[part].carrier == "managed_line"
+    ]
     changes: dict[Written, str] = {}
-    sending: dict[Field, Baseline] = {}
+    sending: dict[Part, Baseline] = {}
     for name in native:
         value, lens = wanted(issue, policy.connection, name), policy.fields[name].lens
         raw = lens.write(value, remote.raw.get(name)) if lens and value else value
@@ -63,25 +65,36 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: 
             sending[name] = _expected(issue, policy, name, value, raw, 0)
     if not lined:
         return Write(changes, sending)
-    line = managed_line(issue, policy)
-    text = put_line(remote.description, line)
+    text, line = _with_line(remote.description, issue, policy)
     if problem := _cannot_write(text, policy):
         words = (text_digest(remote.description),)
         notes = {
-            name: FieldNote(
+            part: FieldNote(
                 kind="unsupported",
                 detail=problem,
-                value=wanted(issue, policy.connection, name),
+                value=_meant(issue, policy, part),
                 raws=words,
             )
-            for name in lined
+            for part in lined
         }
         return Write(changes, sending, notes)
     changes["description"] = text
-    for name in lined:
-        value = wanted(issue, policy.connection, name)
-        sending[name] = _expected(issue, policy, name, value, value, -1)
+    for part in lined:
+        value = line if part == "line" else wanted(issue, policy.connection, part)
+        sending[part] = _expected(issue, policy, part, value, value, -1)
     return Write(changes, sending)
+
+
+def _with_line(text: str, issue: CanonicalIssue, policy: Policy) -> tuple[str, str | None]:
+    """The description with our line as it shall be, and that line: none where a link ended."""
+    if not line_belongs(issue, policy):
+        return drop_line(text, reference_for(issue.issue_id, policy.connection)), None
+    line = managed_line(issue, policy)
+    return put_line(text, line), str(line)
+
+
+def _meant(issue: CanonicalIssue, policy: Policy, part: Part) -> str | None:
+    return None if part == "line" else wanted(issue, policy.connection, part)
 
 
 def _cannot_write(text: str, policy: Policy) -> str | None:
@@ -96,7 +109,7 @@ def _cannot_write(text: str, policy: Policy) -> str | None:
 def _expected(
     issue: CanonicalIssue,
     policy: Policy,
-    name: Field,
+    name: Part,
     value: str | None,
     raw: str | None,
     place: int,
@@ -140,7 +153,7 @@ def finish(
     landscape: Landscape,
     connection: str,
     write: Write,
-    refused: Mapping[Field, str],
+    refused: Mapping[Part, str],
     now: datetime,
 ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
     """After the answer was observed: what was refused, or ignored without a word, is set aside.
@@ -152,7 +165,8 @@ def finish(
     notes, history = {**ref.notes, **write.notes}, []
     for name, expected in write.sending.items():
         still = shows_another(issue, policy, name)
-        if name in refused or (still and wanted(issue, connection, name) == expected.value):
+        is_meant = name == "line" or wanted(issue, connection, name) == expected.value
+        if name in refused or (still and is_meant):
             shown = ref.baselines[name].raws
             detail = refused.get(name, f"accepted, yet it still shows {shown}")
             before = ref.notes.get(name)
@@ -177,7 +191,7 @@ def _refused(before: FieldNote | None, detail: str, value: str | None, now: date
 
 def _entry(
     ref: ExternalRef,
-    name: Field,
+    name: Part,
     outcome: Literal["pushed", "rejected"],
     new: str | None,
     now: datetime,

@@ -144,7 +144,7 @@ def due_asks(
 
 def _due_at(issue: CanonicalIssue, rule: Rule, askable: Mapping[str, bool]) -> datetime | None:
     ref = issue.refs.get(rule.at or "")
-    if not rule.enabled or ref is None or ref.deleted or not askable.get(ref.connection):
+    if not rule.enabled or ref is None or not ref.is_live or not askable.get(ref.connection):
         return None
     since = rule.since_at.replace(microsecond=0)  # some vendors tell whole seconds
     if issue.created_at is None or issue.created_at < since or not rule.when.holds(issue):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Field = Literal["status", "severity", "external_link"]
+Part = Literal["status", "severity", "external_link", "line"]
+"""What a copy can lag in: a field, or our line in its description."""
 FIELDS: tuple[Field, ...] = ("status", "severity", "external_link")
 
 STATUSES = ("backlog", "todo", "in_progress", "in_review", "done", "closed")

@@ -3,8 +3,16 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from issuebridge.domain.issue import Baseline, CanonicalIssue, Edit, reference_for
+from issuebridge.domain.issue import (
+    Baseline,
+    CanonicalIssue,
+    Edit,
+    HistoryEntry,
+    reference_for,
+    with_ref,
+)
 from issuebridge.domain.lag import Landscape, settle
+from issuebridge.domain.words import FIELDS
 from issuebridge.ports import ConnectionStore, IssueStore, Ledger
 from issuebridge.use_cases.races import until_won
 
@@ -46,18 +54,37 @@ def release(
     return until_won(issue_id, step)
 
 
+def unlink(
+    store: IssueStore, landscape: Landscape, issue_id: str, connection: str, now: datetime
+) -> CanonicalIssue:
+    """Let this copy go: it is mirrored no more and not made anew, and our line leaves it."""
+
+    def step() -> CanonicalIssue:
+        issue = store.load(issue_id)
+        assert issue is not None, "the caller has found it"
+        over = {"ended": True, "notes": {}, "sending": {}, "sending_at": None}
+        ended = with_ref(issue, issue.refs[connection].model_copy(update=over))
+        entry = HistoryEntry(at=now, field="external_link", outcome="unlinked", by=connection)
+        return store.commit(settle(ended, landscape, now, renew=True), [entry], wake=True)
+
+    return until_won(issue_id, step)
+
+
 def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
     """Without notes; a held edit becomes the base from which the side taken has moved."""
     freed = issue.model_copy(update={"parked": {}, "pending": {}})
     for connection, ref in issue.refs.items():
-        held = {name: note for name, note in ref.notes.items() if note.kind == "held"}
-        bases = {name: Baseline(value=note.value, raws=note.raws) for name, note in held.items()}
+        noted = ((name, ref.notes.get(name)) for name in FIELDS)
+        held = {name: note for name, note in noted if note and note.kind == "held"}
+        baselines = dict(ref.baselines)
+        for name, note in held.items():
+            baselines[name] = Baseline(value=note.value, raws=note.raws)
         notes = {name: note for name, note in ref.notes.items() if note.kind == "frozen"}
-        update = {"baselines": {**ref.baselines, **bases}, "notes": notes}
+        update = {"baselines": baselines, "notes": notes}
         refs = {**freed.refs, connection: ref.model_copy(update=update)}
-        edits = {name: Edit(by=connection, at=now) for name in held}
-        theirs: dict[str, object] = {name: note.value for name, note in held.items()}
-        theirs["edits"] = {**freed.edits, **edits}
+        values: dict[str, object] = {name: note.value for name, note in held.items()}
+        edits = {**freed.edits, **dict.fromkeys(held, Edit(by=connection, at=now))}
+        theirs = {**values, "edits": edits}
         taken = theirs if take == "theirs" else {}
         freed = freed.model_copy(update={"refs": refs, **taken})
     return freed

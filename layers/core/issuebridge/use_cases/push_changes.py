@@ -27,7 +27,7 @@ from issuebridge.domain.errors import (
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.lag import Landscape, newly_pending
 from issuebridge.domain.push import Write, finish, plan_write, set_out
-from issuebridge.domain.words import Field
+from issuebridge.domain.words import Part
 from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.races import RACES_MAX, until_won
@@ -144,7 +144,7 @@ class PushChanges:
 
     def _write(
         self, system: IssueSystem, remote: RemoteIssue, write: Write
-    ) -> tuple[RemoteIssue, dict[Field, str]]:
+    ) -> tuple[RemoteIssue, dict[Part, str]]:
         """All changes in one request; one by one if the vendor refuses them together."""
         try:
             return system.update(remote, write.changes), {}
@@ -153,7 +153,7 @@ class PushChanges:
         except Rejected as error:
             if len(write.changes) == 1:
                 return remote, dict.fromkeys(write.sending, str(error))
-        refused: dict[Field, str] = {}
+        refused: dict[Part, str] = {}
         for part in write.changes:
             remote, no = self._write(system, remote, write.only(part))
             refused |= no
@@ -165,7 +165,7 @@ class PushChanges:
         connection: str,
         reply: RemoteIssue,
         write: Write,
-        refused: dict[Field, str],
+        refused: dict[Part, str],
     ) -> None:
         """Commit what the copy shows now. Losing the race means reading both sides again."""
         for attempt in range(RACES_MAX):
