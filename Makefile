@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY = 0
 unexport PYTHONPATH VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test simulate check build deploy schemas lock clean
+.PHONY: help setup demo local test simulate mutants check build deploy schemas lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: setup ## every test, the deployed local stack included
 
 simulate: setup ## random histories with every fault there is: make simulate SEEDS=20000
 	.venv/bin/python -m tests.simulation --seeds $(SEEDS)
+
+mutants: setup ## would the simulation notice? one deliberate bug after the other
+	.venv/bin/python -m tests.simulation.mutants
 
 check: setup ## format, lint, types, import rules, template
 	.venv/bin/ruff format --check .

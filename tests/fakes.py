@@ -82,10 +82,11 @@ class FakeIssueStore:
 
     def due(self, now: datetime) -> Sequence[str]:
         issues = [CanonicalIssue.model_validate_json(stored) for stored in self.issues.values()]
-        return [i.issue_id for i in issues if min(_dues(i), default=now) <= now and _dues(i)]
+        return [i.issue_id for i in issues if min(dues(i), default=now) <= now and dues(i)]
 
 
-def _dues(issue: CanonicalIssue) -> list[datetime]:
+def dues(issue: CanonicalIssue) -> list[datetime]:
+    """When its pending marks, and the rules that ask for a prompt, are due."""
     return [*(mark.due_at for mark in issue.pending.values()), *issue.asks.values()]
 
 
@@ -148,7 +149,7 @@ class FakeConnectionStore:
     def save(self, state: ConnectionState) -> None:
         self._fence(state)
         self.states[state.connection] = state
-        del self.leases[state.connection]
+        self.leases.pop(state.connection, None)
 
     def seen(self, connection: str) -> Seen:
         return Seen(dict(self.digests.get(connection, {})), dict(self.pushed.get(connection, {})))

@@ -25,7 +25,8 @@ TOPOLOGY = Topology(
             {"from": "antimetal", "to": "bland"},
             {"from": "zylon", "to": "bland"},
             {"from": "bland", "to": "antimetal", "filter": {}, "daily_budget": 1000},
-        ]
+        ],
+        "norm": {"rules": [{"name": "look", "when": {"origin": ["bland"]}, "prompt": "{title}"}]},
     },
     habits={name: Habits() for name in ("bland", "antimetal", "zylon")},
     norm=NormHabits(),
@@ -82,6 +83,11 @@ SCENARIOS: dict[str, Scenario] = {
         (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland")),
         (Edit("bland", 0, "status", "in_progress"),),
     ),
+    "an edit is stored and taken back": Scenario(
+        (_born("antimetal"), Calm(3), Edit("antimetal", 0, "status", "resolved")),
+        (Work("poll", "antimetal"),),
+        (Edit("antimetal", 0, "status", "investigating"),),
+    ),
     "a conflict": Scenario(
         (
             _born("antimetal"),
@@ -102,6 +108,18 @@ SCENARIOS: dict[str, Scenario] = {
             Wait(3),
         ),
         (Work("poll", "antimetal"), Work("mirror"), Work("poll", "bland")),
+    ),
+    "the answer to a push was lost, and its edit is taken back": Scenario(
+        (
+            _born("antimetal"),
+            Calm(3),
+            Edit("antimetal", 0, "status", "resolved"),
+            Work("poll", "antimetal"),
+            Work("mirror", 0, (Fault(1, "crash", on="update"),)),
+            Edit("antimetal", 0, "status", "investigating"),
+        ),
+        (Work("poll", "antimetal"),),
+        (Wait(400),),
     ),
     "the list is late": Scenario(
         (_born("bland"), Calm(3), Edit("antimetal", 0, "status", "resolved")),
@@ -131,6 +149,7 @@ SCENARIOS: dict[str, Scenario] = {
         (_born("bland"), Calm(2), Ask("bland", 0, "fix", "Please.")),
         (Work("prompt"), Work("finish")),
     ),
+    "a rule": Scenario((_born("bland"),), (Work("poll", "bland"), Work("mirror"), Work("finish"))),
     "two prompts": Scenario(
         (
             _born("bland"),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, HistoryEntry, RemoteIssue, reference_for
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import find_url
@@ -65,6 +66,8 @@ class Oracle:
         for issue in issues:
             assert issue
             self._routes(issue)
+            self._rules(issue)
+            self._winners(issue)
             for connection in issue.refs:
                 self._copy(issue, connection)
             self._echoes(issue)
@@ -115,6 +118,46 @@ class Oracle:
                     f"counterpart: {issue.issue_id} has none at {route.target}: "
                     f"pending {issue.pending} parked {issue.parked}"
                 )
+
+    def _rules(self, issue: CanonicalIssue) -> None:
+        """None has a cool-down: each asks once, whatever the issue shows by now."""
+        for rule in self.world.landscape.rules:
+            asked = [e for e in self._effects_of(issue) if e.rule == rule.name]
+            if len(asked) > 1:
+                raise Broken(f"rules: {rule.name} asked {len(asked)} times about {issue.issue_id}")
+            fits = [
+                rule.at in issue.refs,
+                issue.created_at and issue.created_at >= rule.since_at,
+                issue.status in rule.when.status,
+                rule.when.severity is None or issue.severity in rule.when.severity,
+                rule.when.origin is None or issue.origin in rule.when.origin,
+                rule.name not in issue.asks,  # the budget of this day is used up
+            ]
+            if all(fits) and not asked:
+                raise Broken(f"rules: {rule.name} never asked about {issue.issue_id}")
+
+    def _effects_of(self, issue: CanonicalIssue) -> list[Effect]:
+        effects = [self.world.ledger.get(key) for key in self.world.ledger.effects]
+        return [effect for effect in effects if effect and effect.issue_id == issue.issue_id]
+
+    # 4: who wins is configured
+
+    def _winners(self, issue: CanonicalIssue) -> None:
+        """An edit that says the same in another word is told as lost too, and was no conflict."""
+        standing: dict[Field, datetime] = {}
+        shown: set[tuple[Field, str | None]] = set()
+        for entry in self.world.store.history(issue.issue_id):
+            won, lost = _won(entry), entry.detail == "this edit lost"
+            if won or (lost and (entry.field, entry.old) not in shown):
+                rule = self.world.landscape.policies[entry.by].conflict[entry.field]
+                loser = (entry.detail or "").split()[-1] if won else entry.by
+                before = standing.get(entry.field)
+                is_late = won and before and entry.edited_at and entry.edited_at <= before
+                if rule in ("hold", f"prefer:{loser}") or (rule == "latest" and is_late):
+                    raise Broken(f"winner: {issue.issue_id} has {rule} at {entry.by}, yet {entry}")
+            if won or entry.outcome == "pulled":
+                standing[entry.field] = entry.edited_at or entry.at
+            shown |= {(entry.field, entry.old), (entry.field, entry.new)}
 
     # 1: carried
 
@@ -283,12 +326,13 @@ class Oracle:
         return next(name for name, n in self.world.norms.items() if n is norm)
 
     def _recorded_runs(self) -> None:
-        recorded = sum(
-            len(issue.runs) for i in self.world.store.issues if (issue := self.world.store.load(i))
-        )
+        issues = [self.world.store.load(issue_id) for issue_id in self.world.store.issues]
+        recorded = [run for issue in issues if issue for run in issue.runs]
         ran = sum(len(norm.runs) for norm in self.world.norms.values())
-        if recorded != ran:
-            raise Broken(f"runs: Norm ran {ran} times, the issues tell of {recorded}")
+        if len(recorded) != ran:
+            raise Broken(f"runs: Norm ran {ran} times, the issues tell of {len(recorded)}")
+        if open_runs := [run for run in recorded if run.outcome != "complete"]:
+            raise Broken(f"runs: all of them are over, yet the issues tell of {open_runs}")
 
 
 def _can_stand(name: Field, line: str) -> bool:
@@ -296,6 +340,11 @@ def _can_stand(name: Field, line: str) -> bool:
     if name == "severity":
         return line in ("critical", "high", "medium", "low")
     return line.startswith(("http://", "https://"))
+
+
+def _won(entry: HistoryEntry) -> bool:
+    """Whether this edit won a conflict; `detail` names whose it overruled."""
+    return entry.outcome == "conflict" and (entry.detail or "").startswith("lost: ")
 
 
 def _theirs(entry: HistoryEntry) -> str | None:

@@ -71,6 +71,7 @@ def make_topology(chance: Random) -> Topology:
         "version": 1,
         "connections": connections,
         "routes": _routes(chance, kinds, connections),
+        "norm": {"rules": _rules(chance, connections)},
     }
     habits = {name: _habits(chance, kind) for name, kind in kinds.items()}
     norm = NormHabits(
@@ -131,6 +132,27 @@ def _routes(
 
 def _filter(chance: Random) -> dict[str, list[str]]:
     return {"severity": ["critical", "high", "medium"]} if chance.random() < 0.3 else {}
+
+
+def _rules(chance: Random, connections: dict[str, dict[str, object]]) -> list[dict[str, object]]:
+    blands = [n for n, c in connections.items() if c["kind"] == "bland" and c["mode"] == "mirror"]
+    count = chance.choice([0, 0, 1, 2]) if blands else 0
+    return [_rule(chance, name, chance.choice(blands)) for name in ("watch", "mend")[:count]]
+
+
+def _rule(chance: Random, name: str, at: str) -> dict[str, object]:
+    when: dict[str, object] = {"age_minutes_min": chance.choice([0, 0, 3])}
+    if chance.random() < 0.3:
+        when["severity"] = ["critical", "high"]
+    return {
+        "name": name,
+        "at": at,
+        "when": when,
+        "intent": chance.choice(["verify", "fix"]),
+        "allow_fix": True,
+        "prompt": "Look at {title}, which is {status}: {description}",
+        "on_complete": chance.choice([None, "in_review", "done"]),
+    }
 
 
 def _habits(chance: Random, kind: str) -> Habits:

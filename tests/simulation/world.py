@@ -23,7 +23,7 @@ from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
 from issuebridge.use_cases.track_runs import TrackRuns
-from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger
+from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger, dues
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
 from tests.simulation.people import LOSES_OUR_LINE, REWRITES
@@ -82,7 +82,7 @@ class QuickIssueStore(FakeIssueStore):
 
     def due(self, now: datetime) -> Sequence[str]:
         issues = [issue for issue in map(self.load, self.issues) if issue]
-        return [i.issue_id for i in issues if any(m.due_at <= now for m in i.pending.values())]
+        return [i.issue_id for i in issues if any(due_at <= now for due_at in dues(i))]
 
 
 @dataclass
@@ -126,6 +126,7 @@ class SimWorld:
         self.landscape = Landscape(
             {n: resolve(n, c, TRAITS[c.kind]) for n, c in self.config.connections.items()},
             tuple(self.config.routes),
+            tuple(self.config.rules),
         )
         for name, policy in self.landscape.policies.items():
             for place, how in policy.fields.items():
@@ -271,7 +272,7 @@ class SimWorld:
             issue_id = records[nth % len(records)]
             if records is self.store.woken:
                 records.remove(issue_id)
-            self.log.append(f"mirror: {self.push(issue_id)}")
+            self.log.append(f"mirror: {self.push(issue_id)} {self.start(issue_id)}")
 
     def _finish(self, _: object) -> None:
         tracked = self.track(remaining_seconds=self.effects.remaining_seconds)
@@ -306,12 +307,12 @@ class SimWorld:
             self.store.woken.clear()
 
     def is_settled(self) -> bool:
-        """Nobody waits for anything: no mark, open effect, message, lease or pause."""
+        """Nobody waits for anything: no mark, rule, open effect, message, lease or pause."""
         issues = [self.store.load(issue_id) for issue_id in self.store.issues]
         effects = [self.ledger.get(key) for key in self.ledger.effects]
         until = [*self.connections.leases.values(), *self.connections.pauses.values()]
         return not (
-            any(issue and issue.pending for issue in issues)
+            any(issue and dues(issue) for issue in issues)
             or any(effect and effect.is_open for effect in effects)
             or any(time > self.clock.now() for time in until)
             or len(self.answered) < len(self.messages)

@@ -1,9 +1,11 @@
-"""The one-seed simulation: `make simulate SEEDS=20000` runs more of the same."""
+"""The one-seed simulation: `make simulate SEEDS=20000` runs more of the same, `make mutants` shows
+what it would notice."""
 
 import pytest
 
 from tests.simulation.__main__ import run_seeds
 from tests.simulation.crashes import SCENARIOS, struck
+from tests.simulation.mutants import INVARIANTS, MUTANTS, ROOT
 from tests.simulation.play import play
 from tests.simulation.shrink import report
 
@@ -21,3 +23,12 @@ def test_a_crash_at_any_boundary_ends_well(name):
     for history in struck(name, kinds=(("crash", 0),)):
         played = play(history)
         assert played.failure is None, report(history, played)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_still_finds_its_line(mutant):
+    assert (ROOT / mutant.file).read_text().count(mutant.old) == 1
+
+
+def test_every_invariant_has_a_mutant():
+    assert {mutant.invariant for mutant in MUTANTS} == INVARIANTS.keys()

@@ -1,0 +1,382 @@
+"""Would the simulation notice? `python -m tests.simulation.mutants [NAME-PART...]`: each mutant is
+one deliberate bug of one line, put into a copy of the engine on which the simulation then runs.
+
+A mutant that is missed is a blind spot of the oracle or of the histories: mend that, or drop the
+row if another safeguard makes it harmless.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.simulation.crashes import SCENARIOS, struck
+from tests.simulation.histories import make_history
+from tests.simulation.play import play
+
+SEEDS = 300
+AT_ONCE = 2
+HUNT_SECONDS_MAX = 900
+ROOT = Path(__file__).parents[2]
+COPIED = ("layers/core", "tests")
+
+DOMAIN = "layers/core/issuebridge/domain"
+USE_CASES = "layers/core/issuebridge/use_cases"
+PORTS = "layers/core/issuebridge/ports.py"
+FAKES = "tests/fakes.py"
+
+
+INVARIANTS = {
+    1: "every copy means the canonical values, and every carried field is carried",
+    2: "a further round writes nothing anywhere",
+    3: "one origin never has two counterparts, one prompt two runs, one issue two runs at once",
+    4: "no edit of a person is lost silently: it stands, or it is told as the loser of a conflict",
+    5: "the watermark never passes something not stored, and never goes back",
+    6: "nothing undocumented is sent, and nothing that mentions Norm",
+    7: "the work of an idle round is bounded",
+}
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`invariant` is what it breaks; `old` stands exactly once in `file`."""
+
+    invariant: int
+    name: str
+    file: str
+    old: str
+    new: str
+
+    def apply(self, root: Path) -> None:
+        path = root / self.file
+        text = path.read_text()
+        assert text.count(self.old) == 1, f"{self.name}: its text stands not once in {self.file}"
+        path.write_text(text.replace(self.old, self.new))
+
+
+MUTANTS = (
+    # 1: every copy means the canonical values in the end
+    Mutant(
+        1,
+        "severity and link are never written into our line",
+        f"{DOMAIN}/push.py",
+        "if not lined:",
+        "if True:",
+    ),
+    Mutant(
+        1,
+        "a copy that lags is not marked",
+        f"{DOMAIN}/lag.py",
+        "if not _lags(issue, policy):",
+        "if True:",
+    ),
+    Mutant(
+        1,
+        "a fingerprint holds although we wrote since",
+        PORTS,
+        "return remote_id not in self.pushed and self.digests",
+        "return self.digests",
+    ),
+    Mutant(
+        1,
+        "the old fingerprint stands while a change is stored",
+        f"{USE_CASES}/pull_changes.py",
+        "        self._forget(page)\n",
+        "",
+    ),
+    Mutant(
+        1,
+        "a row of a list is believed without a read",
+        f"{USE_CASES}/take_in.py",
+        "if len(issue.refs) > 1 or issue.pending or is_older:",
+        "if False:",
+    ),
+    Mutant(
+        1,
+        "a learned word is not looked at again",
+        f"{DOMAIN}/fingerprint.py",
+        "        salt,\n",
+        '        "",\n',
+    ),
+    Mutant(
+        1,
+        "leftovers are not finished",
+        f"{USE_CASES}/finish_leftovers.py",
+        "for issue_id in self.store.due(self.clock.now()):",
+        "for issue_id in []:",
+    ),
+    # 2: no echo, no flapping
+    Mutant(
+        2,
+        "our own write is taken for an edit",
+        f"{DOMAIN}/field_merge.py",
+        "seen = [baseline, self.ref.sending.get(self.name)]",
+        "seen = [baseline]",
+    ),
+    Mutant(
+        2,
+        "a refused write is tried for ever",
+        f"{DOMAIN}/lag.py",
+        "return note is None or (now is not None and note.is_due(now))",
+        "return True",
+    ),
+    Mutant(
+        2,
+        "a lens asks for the first meaning only",
+        f"{DOMAIN}/words.py",
+        "return raw is not None and canonical in self.words.get(raw, ())",
+        "return raw is not None and canonical in self.words.get(raw, ())[:1]",
+    ),
+    Mutant(
+        2,
+        "our line is appended each time",
+        f"{DOMAIN}/managed_line.py",
+        "if not ours:",
+        "if True:",
+    ),
+    # 3: once
+    Mutant(
+        3,
+        "a create is sent again without a look",
+        f"{USE_CASES}/create_counterpart.py",
+        'return self._send(effect) if effect.state == "planned" else self.look(effect)',
+        "return self._send(effect)",
+    ),
+    Mutant(
+        3,
+        "one look is enough to create again",
+        f"{USE_CASES}/create_counterpart.py",
+        "if looks >= recovery.looks and self.clock.now() >= due:",
+        "if True:",
+    ),
+    Mutant(
+        3,
+        "a create without an answer is taken for one never sent",
+        f"{USE_CASES}/create_counterpart.py",
+        "except Ambiguous as error:\n            due = self.clock.now()\n"
+        "            self.ledger.put(effect.doubted(due, str(error)))",
+        "except Ambiguous as error:\n            due = self.clock.now()\n"
+        "            self.ledger.put(effect.planned(due, str(error)))",
+    ),
+    Mutant(
+        3,
+        "a new issue is taken in while a create has no answer",
+        f"{USE_CASES}/take_in.py",
+        "if any(self._may_be(effect, remote) for effect in open_creates()):",
+        "if False:",
+    ),
+    Mutant(
+        3,
+        "our reference in a new issue is not read",
+        f"{USE_CASES}/take_in.py",
+        "for line in find_lines(remote.description):",
+        "for line in []:",
+    ),
+    Mutant(
+        3,
+        "a prompt does not wait its turn",
+        f"{USE_CASES}/submit_prompt.py",
+        "if not self.line.has_turn(effect):",
+        "if False:",
+    ),
+    Mutant(
+        3,
+        "a prompt is sent again without a look",
+        f"{USE_CASES}/submit_prompt.py",
+        'return self._send(effect) if effect.state == "planned" else self._look(effect)',
+        "return self._send(effect)",
+    ),
+    Mutant(
+        3,
+        "a prompt that is done is sent again",
+        f"{USE_CASES}/submit_prompt.py",
+        '        if effect.state == "done":\n            return self._told(effect, "already")\n',
+        "",
+    ),
+    # 4: no edit is lost
+    Mutant(
+        4,
+        "the loser of a conflict is not told",
+        f"{DOMAIN}/field_merge.py",
+        'return issue, [self._entry("conflict", source.value, ours, detail="this edit lost")]',
+        "return issue, []",
+    ),
+    Mutant(
+        4,
+        "a push does not merge what the copy says now",
+        f"{USE_CASES}/push_changes.py",
+        "observed = self._observe(issue, remote, connection)\n        write",
+        "observed = Observed(issue)\n        write",
+    ),
+    Mutant(
+        4,
+        "the answer of a write is not merged",
+        f"{USE_CASES}/push_changes.py",
+        "observed = self._observe(issue, reply, connection)\n            done",
+        "observed = Observed(issue)\n            done",
+    ),
+    Mutant(
+        4,
+        "what we once sent is never an edit again",
+        f"{DOMAIN}/push.py",
+        'update = {"notes": notes, "sending": {}, "sending_at": None}',
+        'update = {"notes": notes}',
+    ),
+    Mutant(
+        4,
+        "a word nobody knows is written over",
+        f"{DOMAIN}/field_merge.py",
+        'return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)',
+        "return self._with(Baseline(value=baseline.value, raws=self.raws)), []",
+    ),
+    Mutant(
+        4,
+        "our line takes the place of people's words",
+        f"{DOMAIN}/managed_line.py",
+        'return f"{text}\\n\\n{line}" if text else str(line)',
+        "return str(line)",
+    ),
+    Mutant(
+        4,
+        "the store does not check the version",
+        FAKES,
+        "if (stored.version if stored else 0) != issue.version or any(",
+        "if any(",
+    ),
+    # 5: the watermark
+    Mutant(
+        5,
+        "the watermark passes an issue that failed",
+        f"{USE_CASES}/pull_changes.py",
+        "self._advance(newest if clean else None)",
+        "self._advance(newest)",
+    ),
+    Mutant(
+        5,
+        "a sweep grants the watermark although an issue failed",
+        f"{USE_CASES}/pull_changes.py",
+        "if self.state.sweep_clean and swept:",
+        "if True:",
+    ),
+    Mutant(
+        5,
+        "the watermark is that of the last page",
+        f"{USE_CASES}/pull_changes.py",
+        "newest = newest if number else max(times, default=None)",
+        "newest = max([*times, newest or self.pull.clock.now()])",
+    ),
+    Mutant(
+        5,
+        "the watermark goes back",
+        f"{USE_CASES}/pull_changes.py",
+        "if to and (self.state.watermark is None or to > self.state.watermark):",
+        "if to:",
+    ),
+    Mutant(
+        5,
+        "a worker that lost its lease still writes",
+        FAKES,
+        "if self.states[state.connection].generation != state.generation:",
+        "if False:",
+    ),
+    # 6: nothing that may not be sent
+    Mutant(
+        6,
+        "a draft mentions Norm",
+        f"{DOMAIN}/push.py",
+        "words = cut(without_mention(without_lines(issue.description)), room)",
+        "words = cut(without_lines(issue.description), room)",
+    ),
+    Mutant(
+        6,
+        "a description that mentions Norm is written again",
+        f"{DOMAIN}/push.py",
+        "if without_mention(text) != text:",
+        "if False:",
+    ),
+    Mutant(
+        6,
+        "a full description gets our line on top",
+        f"{DOMAIN}/push.py",
+        "if utf16_units(text) > policy.description_units_max:",
+        "if False:",
+    ),
+    # 7: work is bounded
+    Mutant(
+        7,
+        "a slice of the sweep has no end",
+        f"{USE_CASES}/pull_changes.py",
+        "WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max",
+        "WHOLE_SWEEP_PAGES_MAX",
+    ),
+    Mutant(
+        7,
+        "every issue is read again in every round",
+        PORTS,
+        "return remote_id not in self.pushed and self.digests.get(remote_id) == digest",
+        "return False",
+    ),
+)
+
+
+def hunt() -> str:
+    """What first fails here, in a few words; empty if nothing does."""
+    for seed in range(SEEDS):
+        played = play(make_history(seed))
+        if played.failure:
+            return f"seed {seed}: {played.kind}"
+    for name in SCENARIOS:
+        for history in struck(name):
+            played = play(history)
+            if played.failure:
+                return f"enumerated, {name}: {played.kind}"
+    return ""
+
+
+def caught_by(mutant: Mutant) -> str:
+    """The same, with the mutant at work: in a process of its own, on a copy."""
+    with TemporaryDirectory() as made:
+        root = Path(made)
+        for folder in COPIED:
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
+        mutant.apply(root)
+        run = subprocess.run(
+            [sys.executable, "-c", "from tests.simulation.mutants import hunt; print(hunt())"],
+            cwd=root,
+            env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / COPIED[0]}"},
+            capture_output=True,
+            check=True,
+            text=True,
+            timeout=HUNT_SECONDS_MAX,
+        )
+    return run.stdout.strip()
+
+
+def _rows(mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, str]]:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield from zip(mutants, pool.map(caught_by, mutants), strict=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="tests.simulation.mutants", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="NAME-PART", help="only mutants named so")
+    parts = parser.parse_args().parts
+    chosen = [m for m in MUTANTS if not parts or any(part in m.name for part in parts)]
+    missed = 0
+    for mutant, caught in _rows(chosen):
+        missed += not caught
+        sys.stdout.write(f"{mutant.invariant}  {mutant.name:<55}  {caught or 'MISSED'}\n")
+        sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) - missed} of {len(chosen)} caught\n")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
