@@ -72,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     freed = add("release", _release, "try an issue again at once: refused, held, parked or waiting")
     freed.add_argument("issue", help="our id, or the id or short code at a connection")
     freed.add_argument("--take", choices=("ours", "theirs"), default="ours", help="held conflicts")
+    probe = add("probe", _probe, "see whether bland takes a link, on an issue for tests")
+    probe.add_argument("connection")
+    probe.add_argument("issue", help="one without a link; it keeps the one that is written to it")
     ended = add("unlink", _unlink, "let one copy of an issue go: mirrored no more, never made anew")
     ended.add_argument("issue", help="our id, or the id or short code at a connection")
     ended.add_argument("connection", help="where the copy lives that is let go")
@@ -203,6 +206,18 @@ def _release(options: argparse.Namespace) -> int:
         take=options.take,
         now=wiring.clock.now(),
     )
+    return 0
+
+
+def _probe(options: argparse.Namespace) -> int:
+    wiring, name = _stack(options).wiring(), options.connection
+    ref = _found(wiring, options.issue).refs.get(name)
+    if ref is None or not wiring.landscape.policies[name].may_write:
+        raise StackError(f"{options.issue} has no copy at {name} that may be written to")
+    if not by_hand.takes_link(wiring.system(name), ref.remote_id):
+        raise StackError(f"{name} does not take a link: choose managed_line or comment")
+    wiring.connections.prove(name, wiring.config.connections[name].base_url)
+    console.print(f"{name} takes a link: carriers: {{ external_link: native }} may be pushed")
     return 0
 
 

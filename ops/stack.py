@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.lag import Landscape
 from issuebridge.settings import Settings
-from issuebridge.wiring import Wiring, config_store, proven
+from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
 POLLERS = {"bland": "PollBland", "antimetal": "PollAntimetal", "zylon": "PollZylon"}
 _PATIENT = ClientConfig(read_timeout=180, retries={"max_attempts": 0})
@@ -83,10 +84,23 @@ class Stack:
 
     def push_config(self, config: Config) -> Config:
         """Store it, with `since: now` fixed; from then on the functions work by it."""
-        proven(config)
+        self._demand_proof(config, proven(config))
         fixed = switched_on(config, self.running_config(), datetime.now(UTC))
         config_store(self.session, self.table_name).save(fixed)
         return fixed
+
+    def _demand_proof(self, config: Config, landscape: Landscape) -> None:
+        """What no document says can be written must have been shown to be."""
+        proofs = connection_store(self.session, self.table_name)
+        for name, policy in landscape.policies.items():
+            link = policy.fields["external_link"]
+            unproven = link.carrier == "native" and link.capability != "native"
+            if unproven and not proofs.is_proven(name, config.connections[name].base_url):
+                raise Misconfigured(
+                    f"connections.{name}.carriers.external_link: no document says that it can be "
+                    f"written; push with another carrier, run `issuebridge probe {name} ISSUE` on "
+                    "an issue for tests, then push this"
+                )
 
 
 def read_config(path: Path) -> Config:

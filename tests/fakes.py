@@ -196,10 +196,11 @@ class FakeIssueSystem:
     fail: Callable[[str, str], None] = lambda call, moment: None
     issues: dict[str, RemoteIssue] = field(default_factory=dict)
     requests: list[tuple[str, object]] = field(default_factory=list)
+    comments: list[tuple[str, str]] = field(default_factory=list)
     skew: timedelta = timedelta()
 
     def writes(self) -> list[tuple[str, object]]:
-        return [r for r in self.requests if r[0] in ("create", "update")]
+        return [r for r in self.requests if r[0] in ("create", "update", "post")]
 
     # what people do
 
@@ -271,10 +272,22 @@ class FakeIssueSystem:
         kept = {k: v for k, v in changes.items() if k not in self.ignores}
         if "refused" in kept.values():
             raise Rejected("no such word")
+        if "external_link" in kept:
+            kept["external_link"] = f'{{"provider":"link","url":"{kept["external_link"]}"}}'
         text = kept.pop("description", None)
         self.edit(seen.remote_id, description=text, **kept)
         self.fail("update", "after")
         return self.issues[seen.remote_id]
+
+    def post(self, remote_id: str, text: str) -> None:
+        self._ask("post", (remote_id, text))
+        self.comments.append((remote_id, text))
+        self.edit(remote_id)
+        self.fail("post", "after")
+
+    def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
+        self._ask("stands", (remote_id, mark))
+        return any(mark in text for at, text in self.comments if at == remote_id)
 
     def _ask(self, call: str, what: object) -> None:
         self.fail(call, "before")

@@ -8,9 +8,11 @@ from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
+from issuebridge.ports import Comments
 from issuebridge.use_cases.by_hand import allow, release
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
+from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.pull_changes import PullChanges
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
@@ -36,6 +38,8 @@ TRAITS = {
         capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
         description_units_max=10_000,
         description_writable=True,
+        comments=True,
+        unproven=frozenset({"external_link"}),
     ),
     "antimetal": Traits(
         lenses={
@@ -147,6 +151,9 @@ class World:
     def system(self, name: str) -> FakeIssueSystem:
         return self.systems[name]
 
+    def comments(self, name: str) -> Comments:
+        return self.systems[name]
+
     @cached_property
     def pull(self) -> PullChanges:
         take_in = TakeIn(self.store, self.ledger, self.system, self.landscape, self.clock)
@@ -159,8 +166,16 @@ class World:
         create = CreateCounterpart(
             self.store, self.ledger, self.system, self.landscape, self.config, self.clock
         )
+        comment = PostComment(
+            self.store,
+            self.ledger,
+            self.comments,
+            self.landscape,
+            self.config.recovery,
+            self.clock,
+        )
         return PushChanges(
-            self.store, self.connections, self.system, create, self.landscape, self.clock
+            self.store, self.connections, self.system, create, comment, self.landscape, self.clock
         )
 
     @cached_property

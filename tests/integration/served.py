@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from issuebridge.adapters.bland.client import open_agent
-from issuebridge.adapters.http import Timing
+from issuebridge.adapters.bland.client import BlandAgent, BlandComments
+from issuebridge.adapters.http import Http, Timing
 from issuebridge.domain.config import Config
 from issuebridge.ports import IssueSystem
 from issuebridge.wiring import SYSTEMS
@@ -47,18 +47,22 @@ class ServedWorld(World):
 
     def _open(self, name: str, config: Config) -> IssueSystem:
         connection = config.connections[name]
-        system = SYSTEMS[connection.kind][1](name, connection, lambda: self.sims[name].api_key)
-        return self._timed(system)
+        return SYSTEMS[connection.kind].issues(connection, self._http(name, config))
 
-    def _timed(self, client):
+    def _http(self, name: str, config: Config) -> Http:
         """Its skew is measured by the clock of this world, and nobody waits."""
-        client._http.timing = Timing(now=self.clock.now, sleep=lambda _: None)
-        return client
+        connection = config.connections[name]
+        adapter = SYSTEMS[connection.kind]
+        http = adapter.http(name, connection, lambda: self.sims[name].api_key)
+        http.timing = Timing(now=self.clock.now, sleep=lambda _: None)
+        return http
 
     @cached_property
     def agent(self):
-        connection = self.config.connections["bland"]
-        return self._timed(open_agent("bland", connection, lambda: self.sims["bland"].api_key))
+        return BlandAgent(self._http("bland", self.config))
+
+    def comments(self, name: str) -> BlandComments:
+        return BlandComments(self._http(name, self.config))
 
     def writes(self) -> int:
         return sum(len(sim.writes()) for sim in self.sims.values())
@@ -69,17 +73,23 @@ class ServedWorld(World):
 
 @contextmanager
 def served(
-    switches: Mapping[str, Mapping[str, object]] | None = None, **more: object
+    switches: Mapping[str, Mapping[str, object]] | None = None,
+    *,
+    bland: Mapping[str, str] = LINE,
+    **more: object,
 ) -> Iterator[ServedWorld]:
-    """All three vendors with these switches, bland and antimetal both ways, zylon to bland."""
+    """All three vendors with these switches, bland and antimetal both ways, zylon to bland.
+    `bland`: its carriers."""
     with ExitStack() as stack:
         sims = {kind: VENDORS[kind](switches=(switches or {}).get(kind)) for kind in VENDORS}
         for sim in sims.values():
             stack.enter_context(sim.serving())
-        yield ServedWorld(_document(sims, **more), ServedClock(sims), sims)
+        yield ServedWorld(_document(sims, bland, **more), ServedClock(sims), sims)
 
 
-def _document(sims: Mapping[str, Simulator], **more: object) -> dict[str, object]:
+def _document(
+    sims: Mapping[str, Simulator], bland: Mapping[str, str], **more: object
+) -> dict[str, object]:
     connections = {
         kind: {
             "kind": kind,
@@ -88,7 +98,7 @@ def _document(sims: Mapping[str, Simulator], **more: object) -> dict[str, object
             "mode": "mirror",
             "issue_url": f"https://{kind}.example/i/{{id}}",
             "requests_per_second": 10_000,
-            "carriers": {} if kind == "antimetal" else LINE,
+            "carriers": {"bland": bland, "zylon": LINE}.get(kind, {}),
         }
         for kind, sim in sims.items()
     }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from issuebridge.adapters.antimetal.client import AntimetalIssues, open_http, open_system
+from issuebridge.adapters.antimetal.client import AntimetalIssues, open_http
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.network import Reply
 from issuebridge.domain.config import Connection
@@ -181,7 +181,7 @@ def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
 def test_the_address_may_be_given_with_or_without_its_path(sim, suffix):
     fields = {"kind": "antimetal", "base_url": sim.base_url + suffix, "secret": "s"}
     connection = Connection(**fields)
-    system = open_system("infra", connection, lambda: sim.api_key)
+    system = AntimetalIssues(connection, open_http("infra", connection, lambda: sim.api_key))
     assert system.page("sweep", None).issues == []
     assert abs(system.skew) < timedelta(seconds=5)
 

@@ -6,10 +6,9 @@ import pytest
 
 from issuebridge.adapters.bland.client import (
     BlandAgent,
+    BlandComments,
     BlandIssues,
-    open_agent,
     open_http,
-    open_system,
 )
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.network import Reply
@@ -293,10 +292,32 @@ def test_an_update_of_nothing_writes_nothing(sim, bland):
     assert not sim.writes()
 
 
-def test_external_link_is_never_written(sim, bland):
+@pytest.mark.parametrize("reading", ["ignore", "accept"])
+def test_a_link_counts_as_written_only_if_a_read_shows_it(sim, bland, reading):
+    """The vendor's answer to the PATCH is not asked: it may show what was sent."""
+    sim.set_switches(unknown_patch_field=reading)
     seen = bland.get(sim.add()["id"])
-    with pytest.raises(Rejected, match="external_link"):
-        bland.update(seen, {"external_link": "https://x.example"})
+    shown = bland.update(seen, {"external_link": "https://x.example"})
+    assert sim.requests[-1]["method"] == "GET"
+    stands = {"accept": '{"url":"https://x.example"}', "ignore": None}
+    assert shown.raw["external_link"] == stands[reading]
+    sim.clear_violations()
+
+
+def test_a_comment_is_posted_once_and_found_by_its_mark(sim):
+    comments, issue_id = BlandComments(http(sim)), sim.add()["id"]
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    assert not comments.stands(issue_id, "ref=ic1", before)
+    comments.post(issue_id, "Linked issue: https://x.example [issuebridge ref=ic1]")
+    assert comments.stands(issue_id, "ref=ic1", before)
+    assert not comments.stands(issue_id, "ref=ic2", before)
+    assert len(sim.writes()) == 1
+
+
+def test_a_comment_that_would_wake_norm_is_refused_unsent(sim):
+    comments, issue_id = BlandComments(http(sim)), sim.add()["id"]
+    with pytest.raises(Rejected, match="mentions Norm"):
+        comments.post(issue_id, "see https://x.example/@Norm/1")
     assert not sim.writes()
 
 
@@ -381,10 +402,10 @@ def test_the_key_goes_without_a_scheme_word_and_a_wrong_one_is_refused(sim, blan
 def test_the_address_may_be_given_as_the_documents_show_it(sim, suffix):
     fields = {"kind": "bland", "base_url": sim.api_url + suffix, "secret": "s"}
     connection = Connection(**fields)
-    system = open_system("calls", connection, lambda: sim.api_key)
+    opened = open_http("calls", connection, lambda: sim.api_key)
+    system, agent = BlandIssues(opened), BlandAgent(opened)
     assert system.page("hot", None).cursor is None
     added = sim.add()
-    agent = open_agent("calls", connection, lambda: sim.api_key)
     assert agent.latest_session(added["id"]) == (None, False)
     assert abs(system.skew) < timedelta(seconds=5)
 

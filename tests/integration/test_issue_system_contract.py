@@ -56,7 +56,8 @@ class Simulated:
         if isinstance(sim, ZylonSimulator):
             more["anchor"] = Anchor(**{name: sim.anchor[name] for name in Anchor.model_fields})
         connection = Connection(kind=kind, base_url=sim.api_url, **more)
-        self.system: IssueSystem = SYSTEMS[kind][1](kind, connection, lambda: sim.api_key)
+        http = SYSTEMS[kind].http(kind, connection, lambda: sim.api_key)
+        self.system: IssueSystem = SYSTEMS[kind].issues(connection, http)
         self._status = "state" if kind == "zylon" else "status"
 
     def add(self, text: str = "It does not work.") -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.network import Reply
-from issuebridge.adapters.zylon.client import ZylonIssues, open_http, open_system
+from issuebridge.adapters.zylon.client import ZylonIssues, open_http
 from issuebridge.domain.config import Anchor, Connection
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -230,7 +230,7 @@ def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
 def test_the_address_may_be_given_with_or_without_its_path(sim, suffix):
     fields = {"kind": "zylon", "base_url": sim.base_url + suffix, "secret": "s"}
     connection = Connection(**fields)
-    system = open_system("chat", connection, lambda: sim.api_key)
+    system = ZylonIssues(connection, open_http("chat", connection, lambda: sim.api_key))
     assert system.page("sweep", None).issues == []
     assert abs(system.skew) < timedelta(seconds=5)
 

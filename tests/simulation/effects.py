@@ -28,8 +28,8 @@ class Crash(BaseException):
     """The worker is gone, as when Lambda kills it: no `except` of ours may notice."""
 
 
-_SEND = {"create", "update", "create_session", "submit"}
-_ASK = {"page", "get", "find_created", "latest_session", "activity"}
+_SEND = {"create", "update", "post", "create_session", "submit"}
+_ASK = {"page", "get", "find_created", "stands", "latest_session", "activity"}
 _STORE = {"commit", "put"}
 
 FAILURES: dict[tuple[str, str], list[Callable[[], Exception]]] = {

@@ -209,6 +209,9 @@ class Oracle:
             return True
         if how.lens:
             return value in how.lens.words.get(raw or "", ())
+        told = self.world.vendors[policy.connection].posted.get(remote.remote_id, [])
+        if how.carrier == "comment" and told and told[-1].endswith(f" {value}"):
+            return True
         return raw is not None and find_url(raw) == value
 
     def _is_true(

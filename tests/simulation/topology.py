@@ -14,6 +14,10 @@ NAMES = {
 }
 ANCHOR = {"project_id": "p", "thread_id": "t", "reported_interaction_id": "r"}
 CARRIED = {"bland": ["external_link"], "zylon": ["severity", "external_link"], "antimetal": []}
+CARRIERS = {
+    "bland": ["managed_line", "managed_line", "hub", "comment", "native"],
+    "zylon": ["managed_line", "hub"],
+}
 STATUS_MAPS = {
     "bland": {w: [w] for w in ("backlog", "todo", "in_progress", "in_review", "done", "closed")},
     "antimetal": {
@@ -41,6 +45,7 @@ SOME_MAPS = {
         "Closed": ["closed", "done"],
     },
 }
+IGNORED = ["status", "description", "external_link"]
 UNKNOWN = {"bland": "triaged", "antimetal": "escalated", "zylon": "Parked"}
 
 
@@ -100,7 +105,7 @@ def _connection(chance: Random, name: str, kinds: dict[str, str]) -> dict[str, o
             "pages_max": chance.choice([1, 2, 3]),
             "overlap_seconds": chance.choice([60, 300]),
         },
-        "carriers": {name: chance.choice(["managed_line", "hub"]) for name in CARRIED[kind]},
+        "carriers": {name: chance.choice(CARRIERS[kind]) for name in CARRIED[kind]},
         "conflict": {
             name: chance.choice(["latest", "hold", {"prefer": chance.choice(names)}])
             for name in ("status", "severity", "external_link")
@@ -163,5 +168,5 @@ def _habits(chance: Random, kind: str) -> Habits:
         list_lag=chance.choice([0, 0, 0, 7, 30]),
         search_lag=chance.choice([0, 0, 20, 90]),
         rewrites=kind != "bland" and chance.random() < 0.15,
-        ignores=chance.choice(["status", "description"]) if chance.random() < 0.05 else None,
+        ignores=chance.choice(IGNORED) if chance.random() < 0.05 else None,
     )

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from issuebridge.domain.errors import Gone, Rejected
 from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.domain.reading import find_url
 from issuebridge.domain.words import FIELDS
 from issuebridge.ports import Changes, Lane, Page
 from tests.fakes import FakeClock
@@ -24,11 +25,12 @@ BIRTH = {
     "zylon": {"status": "NotReviewed"},
 }
 WRITABLE = {
-    "bland": {"status", "severity", "description"},
+    "bland": {"status", "severity", "description", "external_link"},
     "antimetal": {"status"},
     "zylon": {"status", "description"},
 }
 TITLE_MAX = 200
+COMMENT_MAX = 4000
 DESCRIPTION_MAX = {"bland": 10_000, "antimetal": 20_000, "zylon": 20_000}
 
 
@@ -69,6 +71,8 @@ class Vendor:
     history: dict[str, list[tuple[datetime, RemoteIssue]]] = field(default_factory=dict)
     born_of: dict[str, Draft | None] = field(default_factory=dict)
     copies: set[str] = field(default_factory=set)
+    posted: dict[str, list[str]] = field(default_factory=dict)
+    marks: list[tuple[str, str]] = field(default_factory=list)
     edits: list[HumanEdit] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
@@ -225,13 +229,33 @@ class Vendor:
         written = {**(whole if self.kind == "zylon" else {}), **changes}
         kept = {name: raw for name, raw in written.items() if name != self.habits.ignores}
         self._end_in_window(seen, old, kept)
+        if "external_link" in kept:
+            kept["external_link"] = f'{{"provider":"link","url":"{kept["external_link"]}"}}'
         text = kept.pop("description", old.description)
         return self._store(replace(old, raw={**old.raw, **kept}, description=text))
+
+    def post(self, remote_id: str, text: str) -> None:
+        self.asked["post"] += 1
+        told = self.posted.setdefault(remote_id, [])
+        value = text.splitlines()[0]
+        self._check_text("comment", text, COMMENT_MAX)
+        if told and told[-1] == value:
+            raise Broken(f"twins: {remote_id} is told {value!r} again")
+        told.append(value)
+        self.marks.append((remote_id, text))
+        self._store(self.now(remote_id))
+
+    def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
+        self.asked["stands"] += 1
+        return any(mark in text for at, text in self.marks if at == remote_id)
 
     def _check_changes(self, seen: RemoteIssue, changes: Changes) -> None:
         if "refused" in changes.values():
             raise Rejected("400: no such word")
-        now = {**seen.raw, "description": seen.description}
+        link = find_url(seen.raw.get("external_link") or "")
+        now = {**seen.raw, "description": seen.description, "external_link": link}
+        if "external_link" in changes and len(changes) > 1:
+            raise Broken(f"alone: a link is written together with {set(changes)}")
         if all(now.get(name) == raw for name, raw in changes.items()):
             raise Broken(f"needless: {seen.remote_id} shows {dict(changes)} already")
         text = changes.get("description")

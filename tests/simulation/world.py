@@ -17,6 +17,7 @@ from issuebridge.domain.prompt import PromptRequest
 from issuebridge.domain.words import Field
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
+from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.pull_changes import PullChanges
 from issuebridge.use_cases.push_changes import PushChanges
 from issuebridge.use_cases.start_prompts import StartPrompts
@@ -147,8 +148,12 @@ class SimWorld:
         create = CreateCounterpart(
             store, ledger, systems.__getitem__, self.landscape, self.config, self.clock
         )
+        recovery = self.config.recovery
+        comment = PostComment(
+            store, ledger, systems.__getitem__, self.landscape, recovery, self.clock
+        )
         self.push = PushChanges(
-            store, connections, systems.__getitem__, create, self.landscape, self.clock
+            store, connections, systems.__getitem__, create, comment, self.landscape, self.clock
         )
         self.submit = SubmitPrompt(store, ledger, agents.__getitem__, self.config, self.clock)
         self.start = StartPrompts(

@@ -52,6 +52,16 @@ class IssueSystem(Protocol):
         """Write only these changes; `seen` is what was just read. The issue as it is afterwards."""
 
 
+class Comments(Protocol):
+    """Comments on the issues of a system that has them."""
+
+    def post(self, remote_id: str, text: str) -> None:
+        """One request, never repeated in here. Rejected if the text would wake Norm."""
+
+    def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
+        """Whether a comment written at or after `since` contains this mark."""
+
+
 @dataclass(frozen=True)
 class Session:
     """A Norm session of one issue."""

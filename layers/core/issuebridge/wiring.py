@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import NamedTuple
 
 import boto3
 from botocore.config import Config as ClientConfig
@@ -16,6 +17,7 @@ from issuebridge.adapters.bland import mapping as bland_mapping
 from issuebridge.adapters.clock import SystemClock
 from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
+from issuebridge.adapters.http import Http
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
@@ -26,10 +28,11 @@ from issuebridge.domain.errors import Rejected
 from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.prover import prove
-from issuebridge.ports import Agent, Clock, IssueSystem
+from issuebridge.ports import Agent, Clock, Comments, IssueSystem
 from issuebridge.settings import Settings, read_settings
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
+from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.pull_changes import PullChanges
 from issuebridge.use_cases.push_changes import PushChanges
 from issuebridge.use_cases.start_prompts import StartPrompts
@@ -38,12 +41,21 @@ from issuebridge.use_cases.take_in import TakeIn
 from issuebridge.use_cases.take_prompt import TakePrompt
 from issuebridge.use_cases.track_runs import TrackRuns
 
-Opener = Callable[[str, Connection, Callable[[], str]], IssueSystem]
 
-SYSTEMS: dict[Kind, tuple[Traits, Opener]] = {
-    "bland": (bland_mapping.TRAITS, bland.open_system),
-    "antimetal": (antimetal_mapping.TRAITS, antimetal.open_system),
-    "zylon": (zylon_mapping.TRAITS, zylon.open_system),
+class Adapter(NamedTuple):
+    """`http` carries the pace of one key, so each connection has one, whoever calls through it."""
+
+    traits: Traits
+    http: Callable[[str, Connection, Callable[[], str]], Http]
+    issues: Callable[[Connection, Http], IssueSystem]
+
+
+SYSTEMS: dict[Kind, Adapter] = {
+    "bland": Adapter(
+        bland_mapping.TRAITS, bland.open_http, lambda _, http: bland.BlandIssues(http)
+    ),
+    "antimetal": Adapter(antimetal_mapping.TRAITS, antimetal.open_http, antimetal.AntimetalIssues),
+    "zylon": Adapter(zylon_mapping.TRAITS, zylon.open_http, zylon.ZylonIssues),
 }
 """A fourth system is one adapter folder and one row here."""
 
@@ -55,7 +67,7 @@ _CLIENT = ClientConfig(
 def landscape(config: Config) -> Landscape:
     """Every policy, resolved; Misconfigured where a connection asks for what its kind cannot do."""
     policies = {
-        name: resolve(name, connection, SYSTEMS[connection.kind][0])
+        name: resolve(name, connection, SYSTEMS[connection.kind].traits)
         for name, connection in config.connections.items()
     }
     return Landscape(policies, tuple(config.routes), tuple(config.rules))
@@ -105,23 +117,29 @@ class Wiring:
         return SystemClock()
 
     @cached_property
+    def http(self) -> Callable[[str], Http]:
+        return cache(self._open_http)
+
+    def _open_http(self, name: str) -> Http:
+        connection = self.config.connections[name]
+        adapter = SYSTEMS[connection.kind]
+        return adapter.http(name, connection, self.secrets.reader(connection.secret))
+
+    @cached_property
     def system(self) -> Callable[[str], IssueSystem]:
         return cache(self._open)
 
     def _open(self, name: str) -> IssueSystem:
         connection = self.config.connections[name]
-        _, opener = SYSTEMS[connection.kind]
-        return opener(name, connection, self.secrets.reader(connection.secret))
+        return SYSTEMS[connection.kind].issues(connection, self.http(name))
 
-    @cached_property
-    def agent(self) -> Callable[[str], Agent]:
-        return cache(self._open_agent)
+    def comments(self, name: str) -> Comments:
+        return bland.BlandComments(self.http(name))
 
-    def _open_agent(self, name: str) -> Agent:
-        connection = self.config.connections[name]
-        if connection.kind != "bland":
+    def agent(self, name: str) -> Agent:
+        if self.config.connections[name].kind != "bland":
             raise Rejected(f"connection {name}: Norm works only at bland")
-        return bland.open_agent(name, connection, self.secrets.reader(connection.secret))
+        return bland.BlandAgent(self.http(name))
 
     @cached_property
     def take_in(self) -> TakeIn:
@@ -145,11 +163,20 @@ class Wiring:
         create = CreateCounterpart(
             self.store, self.ledger, self.system, self.landscape, self.config, self.clock
         )
+        comment = PostComment(
+            self.store,
+            self.ledger,
+            self.comments,
+            self.landscape,
+            self.config.recovery,
+            self.clock,
+        )
         return PushChanges(
             self.store,
             self.connections,
             self.system,
             create,
+            comment,
             self.landscape,
             self.clock,
         )
@@ -202,6 +229,10 @@ def _session() -> boto3.Session:
 
 def config_store(session: boto3.Session, table_name: str) -> DynamoDBConfigStore:
     return DynamoDBConfigStore(Table(session.client("dynamodb", config=_CLIENT), table_name))
+
+
+def connection_store(session: boto3.Session, table_name: str) -> DynamoDBConnectionStore:
+    return DynamoDBConnectionStore(Table(session.client("dynamodb", config=_CLIENT), table_name))
 
 
 @cache

@@ -104,6 +104,14 @@ class DynamoDBConnectionStore:
             key = (f"SWEPT#{state.connection}", sk)
             self.table.put(item_of(key, ids=packed, expires_at=number(int(until.timestamp()))))
 
+    def prove(self, connection: str, base_url: str) -> None:
+        """Remember that the system at this address takes a link."""
+        self.table.put(item_of((f"CONNECTION#{connection}", "PROOF"), base_url=text(base_url)))
+
+    def is_proven(self, connection: str, base_url: str) -> bool:
+        item = self.table.get((f"CONNECTION#{connection}", "PROOF"))
+        return item is not None and item["base_url"]["S"] == base_url
+
     def pause(self, connection: str, until: datetime) -> None:
         """The longest pause that was asked for holds."""
         at = text(stamp(until))

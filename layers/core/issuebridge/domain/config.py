@@ -30,7 +30,7 @@ from issuebridge.domain.words import (
 
 Kind = Literal["bland", "antimetal", "zylon"]
 Mode = Literal["observe", "mirror", "paused"]
-Carrier = Literal["native", "managed_line", "hub"]
+Carrier = Literal["native", "managed_line", "comment", "hub"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 Canonical = dict[str, list[str]]

@@ -98,7 +98,9 @@ def observe(
     edited_at = _by_our_clock(remote.updated_at or remote.activity_at or now, skew)
     born, touched = remote.created_at, remote.updated_at
     untouched = born is not None and touched is not None and touched <= born
-    readings = read_fields(remote, policy, reference_for(issue.issue_id, connection))
+    commented = issue.refs[connection].comments[-1:] or (None,)
+    reference = reference_for(issue.issue_id, connection)
+    readings = read_fields(remote, policy, reference, commented[0])
     history: list[HistoryEntry] = []
     for name in FIELDS:
         merge = FieldMerge(issue, name, policy, readings[name], edited_at, now, untouched)

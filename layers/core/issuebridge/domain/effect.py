@@ -1,4 +1,4 @@
-"""Effects that must happen once: creating a counterpart, submitting a prompt.
+"""Effects that must happen once: creating a counterpart, posting a comment, submitting a prompt.
 
 The row is written before the request and says what is known of it:
 
@@ -23,7 +23,7 @@ class Effect(Frozen):
     """
 
     key: str
-    kind: Literal["create", "prompt"]
+    kind: Literal["create", "comment", "prompt"]
     issue_id: str
     connection: str
     request: str

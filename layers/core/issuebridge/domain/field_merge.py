@@ -79,20 +79,19 @@ class FieldMerge:
         A managed line that is gone is damage to mend, not an edit: the other place of the same
         field, or nothing at all, says what is meant.
         """
-        if source.raw is None and self._is_line(place):
+        carrier = self.policy.fields[self.name].carrier
+        is_last = place == len(self.reading) - 1
+        if is_last and (carrier == "comment" or (carrier == "managed_line" and source.raw is None)):
             return False
-        seen = [baseline, self.ref.sending.get(self.name)]
-        return source.raw not in [_raw_at(known, place) for known in seen if known]
-
-    def _is_line(self, place: int) -> bool:
-        field = self.policy.fields[self.name]
-        return field.carrier == "managed_line" and place == len(self.reading) - 1
+        sent = self.ref.sending.get(self.name)
+        return source.raw != _raw_at(baseline, place) and not (sent and _shows(source, sent, place))
 
     def _agreed_or_unmoved(self, baseline: Baseline) -> tuple[CanonicalIssue, list[HistoryEntry]]:
         """Nothing new; but if our own write shows, it is what both agree on now. A copy that was
         set aside and went back to the baseline gives up its edit, which is told."""
         sent = self.ref.sending.get(self.name)
-        value = sent.value if sent and sent.raws == self.raws else baseline.value
+        is_ours = sent and all(_shows(s, sent, place) for place, s in enumerate(self.reading))
+        value = sent.value if sent and is_ours else baseline.value
         issue = self._with(Baseline(value=value, raws=self.raws), thaw=True)
         note, ours = (
             self.ref.notes.get(self.name),
@@ -210,6 +209,12 @@ class FieldMerge:
                 "detail": detail,
             }
         )
+
+
+def _shows(source: Source, sent: Baseline, place: int) -> bool:
+    """Whether what we sent is seen here, if need be in the vendor's own shape of a link."""
+    raw = _raw_at(sent, place)
+    return source.raw == raw or (raw is not None and source.value == raw == sent.value)
 
 
 def _raw_at(baseline: Baseline, place: int) -> str | None:

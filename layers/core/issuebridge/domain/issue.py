@@ -83,6 +83,7 @@ class ExternalRef(Frozen):
 
     `sending` holds what a push is about to write, stored before the request: a value in it that
     shows up at the remote is our own, whatever became of the push. `ended`: a person unlinked it.
+    `comments` are the values we have posted as comments there, the last one counts.
     """
 
     connection: str
@@ -97,6 +98,7 @@ class ExternalRef(Frozen):
     remote_updated_at: datetime | None = None
     deleted: bool = False
     ended: bool = False
+    comments: tuple[str, ...] = ()
 
     @property
     def is_live(self) -> bool:
@@ -220,6 +222,11 @@ def _key(*parts: str) -> str:
 def issue_id_for(connection: str, remote_id: str) -> str:
     """The same id from every poller, so that two of them cannot make two canonical issues."""
     return f"is{_key(connection, remote_id)}"
+
+
+def comment_key(issue_id: str, connection: str, posted: int) -> str:
+    """The key inside the next comment, when so many of ours stand there."""
+    return f"ic{_key(issue_id, connection, str(posted))}"
 
 
 def reference_for(issue_id: str, connection: str) -> str:

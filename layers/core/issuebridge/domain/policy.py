@@ -19,6 +19,9 @@ class Traits:
     capabilities: Mapping[Field, Capability]
     description_units_max: int
     description_writable: bool
+    comments: bool = False
+    unproven: frozenset[Field] = frozenset()
+    """No document says that these can be written; a connection may have shown that they can."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +77,10 @@ def _field_policy(name: str, field: Field, connection: Connection, traits: Trait
     default: Carrier = "native" if capability == "native" else "hub"
     carrier = connection.carriers.get(field, default)
     place = f"connections.{name}.carriers.{field}"
-    if carrier == "native" and capability != "native":
+    if carrier == "native" and capability != "native" and field not in traits.unproven:
         raise Misconfigured(f"{place}: {connection.kind} cannot write it; use managed_line or hub")
+    if carrier == "comment" and (field != "external_link" or not traits.comments):
+        raise Misconfigured(f"{place}: a comment carries external_link at bland only; use hub")
     if carrier == "managed_line" and (field == "status" or not traits.description_writable):
         raise Misconfigured(f"{place}: {connection.kind} has no managed line for it; use hub")
     lens = _lens(field, connection, traits)

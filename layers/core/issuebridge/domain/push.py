@@ -1,6 +1,6 @@
 """The smallest write that brings one copy into step, and what its answer means."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -38,14 +38,22 @@ class Write:
     sending: Mapping[Part, Baseline] = field(default_factory=dict)
     notes: Mapping[Part, FieldNote] = field(default_factory=dict)
 
-    def only(self, part: Written) -> "Write":
-        """This write cut down to one change, for a vendor that refused them together."""
-        fields = [
-            f
-            for f in self.sending
-            if (f == part) or (part == "description" and f not in self.changes)
-        ]
-        return Write({part: self.changes[part]}, {f: self.sending[f] for f in fields})
+    def batches(self) -> list["Write"]:
+        """A link goes by itself: no vendor documents that it can be written, and its refusal shall
+        not cost the others."""
+        link: list[Written] = [part for part in self.changes if part == "external_link"]
+        rest = [part for part in self.changes if part not in link]
+        return [self.only(parts) for parts in (rest, link) if parts]
+
+    def only(self, parts: Sequence[Written]) -> "Write":
+        """This write cut down to some of its changes."""
+        of_line = "description" in parts
+        sending = {
+            name: expected
+            for name, expected in self.sending.items()
+            if name in parts or (of_line and name not in self.changes)
+        }
+        return Write({part: self.changes[part] for part in parts}, sending)
 
 
 def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime) -> Write:

@@ -1,7 +1,7 @@
 """What a remote issue says about each mirrored field, place by place.
 
-A field can be seen in two places at once: natively, and in our managed line. Each place is a
-`Source`; the native one comes first.
+A field can be seen in two places at once: natively, and in our managed line or comment. Each place
+is a `Source`; the native one comes first.
 """
 
 import json
@@ -29,13 +29,20 @@ class Source:
 Reading = tuple[Source, ...]
 
 
-def read_fields(remote: RemoteIssue, policy: Policy, reference: str) -> dict[Field, Reading]:
-    """Every mirrored field of this copy, in all the places the policy looks at."""
-    return {name: _read(remote, name, policy.fields[name], reference) for name in FIELDS}
+def read_fields(
+    remote: RemoteIssue, policy: Policy, reference: str, commented: str | None
+) -> dict[Field, Reading]:
+    """Every mirrored field of this copy, in all the places the policy looks at; `commented` is
+    what our last comment says."""
+    return {name: _read(remote, name, policy.fields[name], reference, commented) for name in FIELDS}
 
 
-def _read(remote: RemoteIssue, name: Field, policy: FieldPolicy, reference: str) -> Reading:
+def _read(
+    remote: RemoteIssue, name: Field, policy: FieldPolicy, reference: str, commented: str | None
+) -> Reading:
     native = (_native(remote.raw.get(name), policy.lens),) if policy.reads_native else ()
+    if policy.carrier == "comment":
+        return (*native, Source(commented, commented))
     if policy.carrier != "managed_line":
         return native
     line = read_line(remote.description, reference)
@@ -91,9 +98,9 @@ def is_web_address(text: str) -> bool:
 def carries(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | None) -> bool:
     """Whether a copy whose places hold `raws` already means `wanted`."""
     native = raws[0] if policy.reads_native and raws else None
-    line = raws[-1] if policy.carrier == "managed_line" and raws else None
+    line = raws[-1] if policy.carrier in ("managed_line", "comment") and raws else None
     if wanted is None:
-        return policy.lens is not None or line is None
+        return policy.lens is not None or line is None or policy.carrier == "comment"
     if policy.lens:
         return policy.lens.means(native, wanted) or line == wanted
     return (native is not None and find_url(native) == wanted) or line == wanted

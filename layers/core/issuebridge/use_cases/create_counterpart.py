@@ -1,44 +1,19 @@
-"""Create the counterpart a route asks for: once, whatever is lost on the way.
-
-The ledger row is written before the request and the reference travels inside it. An answer that
-never came is resolved by looking for that reference; the same body is sent again only when
-several looks, spread over some minutes, found nothing.
-"""
+"""Create the counterpart a route asks for: once, whatever is lost on the way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Literal
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.converge import link, observe
-from issuebridge.domain.effect import Effect, look_due
-from issuebridge.domain.errors import (
-    Ambiguous,
-    LostRace,
-    Misconfigured,
-    RateLimited,
-    Rejected,
-    Transient,
-)
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import CanonicalIssue, Draft, RemoteIssue, reference_for
 from issuebridge.domain.lag import Landscape, newly_pending, route_takes
 from issuebridge.domain.push import draft_counterpart
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+from issuebridge.use_cases.once import Once, Step
 from issuebridge.use_cases.races import RACES_MAX, until_won
-
-LEASE_SECONDS = 150
-LOOK_BACK_SECONDS = 600
-"""How far before the send time we look, for clocks that disagree."""
-
-
-@dataclass(frozen=True)
-class Created:
-    """`due_at` is when to come back, if the counterpart is not linked yet."""
-
-    kind: Literal["created", "waiting", "parked"]
-    detail: str
-    due_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -50,21 +25,23 @@ class CreateCounterpart:
     config: Config
     clock: Clock
 
-    def __call__(self, issue: CanonicalIssue, connection: str) -> Created:
-        """One step of the effect, from wherever the ledger says it stands."""
+    @property
+    def once(self) -> Once:
+        return Once(self.ledger, self.config.recovery, self.clock)
+
+    def __call__(self, issue: CanonicalIssue, connection: str) -> Step:
         effect = self.ledger.get(reference_for(issue.issue_id, connection))
+        effect = effect or self._plan(issue, connection)
         if effect is None:
-            effect = self._plan(issue, connection)
-            if effect is None:
-                return Created("waiting", "today's budget is used up", self._tomorrow())
-        now = self.clock.now()
-        if effect.state == "parked":
-            return self._park(effect, effect.reason or "parked")
+            return Step("waiting", "today's budget is used up", self._tomorrow())
         if effect.state == "done":
-            return self._link(effect, self.system(connection).get(effect.result or ""))
-        if effect.due_at > now:
-            return Created("waiting", effect.reason or "being created", effect.due_at)
-        return self._send(effect) if effect.state == "planned" else self.look(effect)
+            return self.keep(effect, self.system(connection).get(effect.result or ""))
+        return self.once(effect, self)
+
+    def look(self, effect: Effect) -> Step:
+        if not self.landscape.policies[effect.connection].may_write:
+            return Step("waiting", "nothing is created there now")
+        return self.once.look(effect, self)
 
     def _plan(self, issue: CanonicalIssue, connection: str) -> Effect | None:
         now = self.clock.now()
@@ -97,96 +74,65 @@ class CreateCounterpart:
         day = self.clock.now().date() + timedelta(days=1)
         return datetime.combine(day, time(), UTC)
 
-    def _send(self, effect: Effect) -> Created:
-        now = self.clock.now()
-        lease = now + timedelta(seconds=LEASE_SECONDS)
-        effect = self.ledger.put(effect.sending(now).model_copy(update={"due_at": lease}))
-        try:
-            remote = self.system(effect.connection).create(
-                Draft.model_validate_json(effect.request)
-            )
-        except RateLimited as error:
-            due = self.clock.now() + timedelta(seconds=error.retry_after_seconds)
-            self.ledger.put(effect.doubted(due, str(error)))
-            raise
-        except Ambiguous as error:
-            due = self.clock.now()
-            self.ledger.put(effect.doubted(due, str(error)))
-            return Created("waiting", f"no clear answer: {error}", due)
-        except (Transient, Misconfigured) as error:
-            self.ledger.put(effect.planned(self.clock.now(), str(error)))
-            raise
-        except Rejected as error:
-            return self._park(self.ledger.put(effect.parked(str(error))), str(error))
-        return self._link(effect, remote)
+    def send(self, effect: Effect) -> RemoteIssue:
+        return self.system(effect.connection).create(_draft(effect))
 
-    def look(self, effect: Effect) -> Created:
-        """What did become of it? Found: link. Not found often enough: the same body once more, if
-        the issue still asks for it."""
-        if not self.landscape.policies[effect.connection].may_write:
-            return Created("waiting", "nothing is created there now", None)
-        sent_at = effect.sent_at or effect.planned_at
-        draft = Draft.model_validate_json(effect.request)
-        since = sent_at - timedelta(seconds=LOOK_BACK_SECONDS)
-        found = self.system(effect.connection).find_created(draft, since)
+    def find(self, effect: Effect, since: datetime) -> RemoteIssue | None:
+        """Of twins, the one with the lowest number."""
+        found = self.system(effect.connection).find_created(_draft(effect), since)
         mine = [remote for remote in found if self._is_free(effect, remote)]
-        if mine:
-            return self._link(effect, min(mine, key=lambda remote: remote.number))
-        recovery, looks = self.config.recovery, effect.looks + 1
-        due = look_due(sent_at, looks, looks=recovery.looks, over_seconds=recovery.over_seconds)
-        if looks >= recovery.looks and self.clock.now() >= due:
-            planned = self.ledger.put(effect.planned(self.clock.now(), "not found: sent again"))
-            return (
-                self._send(planned) if self._is_wanted(effect) else Created("waiting", "not found")
-            )
-        self.ledger.put(effect.looked(due))
-        return Created("waiting", f"not found at look {looks}", due)
-
-    def _is_wanted(self, effect: Effect) -> bool:
-        issue = self.store.load(effect.issue_id)
-        return issue is not None and effect.connection in issue.pending
+        return min(mine, key=lambda remote: remote.number, default=None)
 
     def _is_free(self, effect: Effect, remote: RemoteIssue) -> bool:
         return self.store.find(effect.connection, remote.remote_id) in (None, effect.issue_id)
 
-    def _link(self, effect: Effect, remote: RemoteIssue) -> Created:
+    def is_wanted(self, effect: Effect) -> bool:
+        return effect.connection in self._issue(effect).pending
+
+    def keep(self, effect: Effect, made: RemoteIssue) -> Step:
+        """Link what was made; never what is linked already."""
         policy = self.landscape.policies[effect.connection]
         for _ in range(RACES_MAX):
-            owner = self.store.find(effect.connection, remote.remote_id)
+            owner = self.store.find(effect.connection, made.remote_id)
             if owner not in (None, effect.issue_id):
-                reason = f"{remote.display_id} is linked to {owner} already; not linked twice"
-                return self._park(self.ledger.put(effect.parked(reason)), reason)
-            issue = self.store.load(effect.issue_id)
-            assert issue is not None, "an issue is never deleted from the store"
+                reason = f"{made.display_id} is linked to {owner} already; not linked twice"
+                return self.park(self.ledger.put(effect.parked(reason)), reason)
+            issue, now = self._issue(effect), self.clock.now()
             if effect.connection in issue.refs:
-                return Created("created", remote.display_id)
-            now = self.clock.now()
-            observed = observe(
-                link(issue, remote, policy, now), remote, self.landscape, effect.connection, now=now
-            )
+                return Step("done", made.display_id)
+            linked = link(issue, made, policy, now)
+            observed = observe(linked, made, self.landscape, effect.connection, now=now)
             try:
                 self.store.commit(
                     observed.issue,
                     observed.history,
                     wake=newly_pending(issue, observed.issue),
-                    done=effect.done(remote.remote_id),
+                    done=effect.done(made.remote_id),
                     linked=effect.connection,
                 )
             except LostRace:
                 effect = self.ledger.get(effect.key) or effect
                 continue
-            return Created("created", remote.display_id)
+            return Step("done", made.display_id)
         raise LostRace(f"{effect.issue_id}: gave up after {RACES_MAX} races")
 
-    def _park(self, effect: Effect, reason: str) -> Created:
+    def park(self, effect: Effect, reason: str) -> Step:
         """Shown on the issue and never tried again until a person releases it."""
 
-        def step() -> Created:
-            issue = self.store.load(effect.issue_id)
-            assert issue is not None, "an issue is never deleted from the store"
+        def step() -> Step:
+            issue = self._issue(effect)
             pending = {k: v for k, v in issue.pending.items() if k != effect.connection}
             parked = {**issue.parked, effect.connection: reason}
             self.store.commit(issue.model_copy(update={"pending": pending, "parked": parked}))
-            return Created("parked", reason)
+            return Step("parked", reason)
 
         return until_won(effect.issue_id, step)
+
+    def _issue(self, effect: Effect) -> CanonicalIssue:
+        issue = self.store.load(effect.issue_id)
+        assert issue is not None, "an issue is never deleted from the store"
+        return issue
+
+
+def _draft(effect: Effect) -> Draft:
+    return Draft.model_validate_json(effect.request)

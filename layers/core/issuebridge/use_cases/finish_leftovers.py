@@ -56,7 +56,7 @@ class FinishLeftovers:
     def _steps(self, report: Leftovers) -> Iterator[tuple[str, Callable[[], None]]]:
         for issue_id in self.store.due(self.clock.now()):
             yield issue_id, partial(self._push, report, issue_id)
-        for effect in self._doubtful_creates():
+        for effect in self._doubtful():
             yield effect.key, partial(self._look, report, effect)
         for effect in self._open_prompts():
             yield effect.key, partial(self._resume, report, effect)
@@ -71,9 +71,14 @@ class FinishLeftovers:
     def _resume(self, report: Leftovers, effect: Effect) -> None:
         report.prompted.append(self.submit.resume(effect))
 
-    def _doubtful_creates(self) -> list[Effect]:
+    def _doubtful(self) -> list[Effect]:
         """Sent, and no answer; nobody else looks once the issue asks for none any more."""
-        effects = [e for name in self.config.connections for e in self.ledger.open("create", name)]
+        effects = [
+            effect
+            for name in self.config.connections
+            for kind in ("create", "comment")
+            for effect in self.ledger.open(kind, name)
+        ]
         now = self.clock.now()
         return [effect for effect in effects if effect.state != "planned" and effect.due_at <= now]
 

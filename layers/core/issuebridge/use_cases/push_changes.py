@@ -30,6 +30,8 @@ from issuebridge.domain.push import Write, finish, plan_write, set_out
 from issuebridge.domain.words import Part
 from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
+from issuebridge.use_cases.once import Step
+from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.races import RACES_MAX, until_won
 
 LEASE_SECONDS = 150
@@ -57,6 +59,7 @@ class PushChanges:
     connections: ConnectionStore
     system: Callable[[str], IssueSystem]
     create: CreateCounterpart
+    comment: PostComment
     landscape: Landscape
     clock: Clock
 
@@ -69,14 +72,16 @@ class PushChanges:
         ]
 
     def look(self, effect: Effect) -> Outcome:
-        """One look for a counterpart that may or may not have been created."""
+        """One look for a counterpart or comment that may or may not have been made."""
         look = partial(self._look, effect)
         return self._sorted(effect.issue_id, effect.connection, look)
 
     def _look(self, effect: Effect) -> Outcome:
         self._heed_pause(effect.connection)
-        found = self.create.look(effect)
-        return Outcome(effect.issue_id, effect.connection, found.kind, found.detail)
+        issue_id, connection = effect.issue_id, effect.connection
+        if effect.kind == "comment":
+            return self._told(issue_id, connection, self.comment.look(effect), "written")
+        return self._told(issue_id, connection, self.create.look(effect), "created")
 
     def _one(self, issue_id: str, connection: str) -> Outcome:
         return self._sorted(
@@ -111,10 +116,15 @@ class PushChanges:
         self._heed_pause(connection)
         if connection in issue.refs:
             return self._push(issue, connection)
-        created = self.create(issue, connection)
-        if created.due_at:
-            self._mark(issue_id, connection, created.due_at, created.detail, failed=False)
-        return Outcome(issue_id, connection, created.kind, created.detail)
+        return self._told(issue_id, connection, self.create(issue, connection), "created")
+
+    def _told(
+        self, issue_id: str, connection: str, step: Step, done: Literal["created", "written"]
+    ) -> Outcome:
+        if step.due_at:
+            self._mark(issue_id, connection, step.due_at, step.detail, failed=False)
+        kind = done if step.kind == "done" else step.kind
+        return Outcome(issue_id, connection, kind, step.detail)
 
     def _switched_off(self, issue: CanonicalIssue, connection: str) -> Outcome:
         """Nothing is written there now. A changed configuration has every issue looked at again,
@@ -124,6 +134,13 @@ class PushChanges:
         return Outcome(issue.issue_id, connection, "agreed", "nothing is written there now")
 
     def _push(self, issue: CanonicalIssue, connection: str) -> Outcome:
+        written = self._write_lagging(issue, connection)
+        commented = self.comment(self._reload(issue.issue_id), connection)
+        if commented is None:
+            return written
+        return self._told(issue.issue_id, connection, commented, "written")
+
+    def _write_lagging(self, issue: CanonicalIssue, connection: str) -> Outcome:
         policy, system = self.landscape.policies[connection], self.system(connection)
         remote = system.get(issue.refs[connection].remote_id)
         observed = self._observe(issue, remote, connection)
@@ -145,7 +162,16 @@ class PushChanges:
     def _write(
         self, system: IssueSystem, remote: RemoteIssue, write: Write
     ) -> tuple[RemoteIssue, dict[Part, str]]:
-        """All changes in one request; one by one if the vendor refuses them together."""
+        """Each batch in one request; one by one what the vendor refuses together."""
+        refused: dict[Part, str] = {}
+        for batch in write.batches():
+            remote, no = self._write_batch(system, remote, batch)
+            refused |= no
+        return remote, refused
+
+    def _write_batch(
+        self, system: IssueSystem, remote: RemoteIssue, write: Write
+    ) -> tuple[RemoteIssue, dict[Part, str]]:
         try:
             return system.update(remote, write.changes), {}
         except (Gone, Conflict):
@@ -155,7 +181,7 @@ class PushChanges:
                 return remote, dict.fromkeys(write.sending, str(error))
         refused: dict[Part, str] = {}
         for part in write.changes:
-            remote, no = self._write(system, remote, write.only(part))
+            remote, no = self._write_batch(system, remote, write.only([part]))
             refused |= no
         return remote, refused
 

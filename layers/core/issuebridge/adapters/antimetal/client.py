@@ -28,7 +28,7 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
-from issuebridge.ports import Changes, IssueSystem, Lane, Page
+from issuebridge.ports import Changes, Lane, Page
 
 ROOT = "/api/v2"
 ISSUES = "/issues"
@@ -50,10 +50,6 @@ def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> H
         headers={"Antimetal-Version": connection.api_version},
         transport=over_network(connection.ca_pem),
     )
-
-
-def open_system(name: str, connection: Connection, secret: Callable[[], str]) -> IssueSystem:
-    return AntimetalIssues(connection, open_http(name, connection, secret))
 
 
 class AntimetalIssues:

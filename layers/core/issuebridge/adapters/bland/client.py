@@ -16,6 +16,7 @@ from issuebridge.adapters.bland.mapping import (
     harmless,
     to_canonical,
     to_entry,
+    to_patch,
 )
 from issuebridge.adapters.http import Http, Query
 from issuebridge.adapters.network import over_network
@@ -33,9 +34,7 @@ from issuebridge.domain.errors import (
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.run import ActivityEntry
 from issuebridge.ports import (
-    Agent,
     Changes,
-    IssueSystem,
     Lane,
     Page,
     Session,
@@ -45,6 +44,7 @@ from issuebridge.ports import (
 ISSUES = "/v1/triage/issues"
 ISSUE = ISSUES + "/{id}"
 ACTIVITY = ISSUE + "/activity"
+COMMENTS = ISSUE + "/comments"
 SESSIONS = ISSUE + "/agent-sessions"
 PROMPTS = SESSIONS + "/{session_id}/prompts"
 
@@ -68,14 +68,6 @@ def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> H
         scheme="",
         transport=over_network(connection.ca_pem),
     )
-
-
-def open_system(name: str, connection: Connection, secret: Callable[[], str]) -> IssueSystem:
-    return BlandIssues(open_http(name, connection, secret))
-
-
-def open_agent(name: str, connection: Connection, secret: Callable[[], str]) -> Agent:
-    return BlandAgent(open_http(name, connection, secret))
 
 
 class BlandIssues:
@@ -125,16 +117,16 @@ class BlandIssues:
         return _ours(_readable(rows), draft)
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
-        """People's words may not be altered, so a description with a mention is refused."""
-        if "external_link" in changes:
-            raise Rejected(f"{self._http.name}: Bland documents no way to write external_link")
+        """People's words may not be altered, so a description with a mention is refused. A link
+        counts as written only if a read shows it, since a field nobody documents may be dropped."""
         description = changes.get("description", "")
         if harmless(description) != description:
             raise Rejected(f"{self._http.name}: the description mentions Norm: not written again")
         if changes:
-            answer = self._http.send("PATCH", ISSUE, seen.remote_id, body=dict(changes))
-            shown = _read(_data(answer))
-            if shown and shown.remote_id == seen.remote_id and _is_whole(shown):
+            body = to_patch(changes)
+            shown = _read(_data(self._http.send("PATCH", ISSUE, seen.remote_id, body=body)))
+            is_told = shown and shown.remote_id == seen.remote_id and _is_whole(shown)
+            if shown and is_told and "external_link" not in changes:
                 return shown
         try:
             return self.get(seen.remote_id)
@@ -174,17 +166,37 @@ class BlandAgent:
         return Submitted(run_id=run.run_id, intent=run.intent)
 
     def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
-        """Count an entry without a readable time as being as old as the one above it."""
-        entries: list[ActivityEntry] = []
-        at = since
-        for rows in _walk(self._http, ACTIVITY, remote_id):
-            oldest = since + min(self._http.skew, timedelta())
-            for entry in (found for row in rows if (found := to_entry(row, at))):
-                if entry.created_at < oldest:
-                    return entries
-                entries.append(entry)
-                at = entry.created_at
-        return entries
+        return _activity(self._http, remote_id, since)
+
+
+class BlandComments:
+    """The port `Comments`."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def post(self, remote_id: str, text: str) -> None:
+        if harmless(text) != text:
+            raise Rejected(f"{self._http.name}: the comment mentions Norm: not posted")
+        self._http.send("POST", COMMENTS, remote_id, body={"detail": text})
+
+    def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
+        entries = _activity(self._http, remote_id, since)
+        return any(entry.type == "comment" and mark in entry.text for entry in entries)
+
+
+def _activity(http: Http, remote_id: str, since: datetime) -> list[ActivityEntry]:
+    """Count an entry without a readable time as being as old as the one above it."""
+    entries: list[ActivityEntry] = []
+    at = since
+    for rows in _walk(http, ACTIVITY, remote_id):
+        oldest = since + min(http.skew, timedelta())
+        for entry in (found for row in rows if (found := to_entry(row, at))):
+            if entry.created_at < oldest:
+                return entries
+            entries.append(entry)
+            at = entry.created_at
+    return entries
 
 
 def _data(answer: object) -> object:

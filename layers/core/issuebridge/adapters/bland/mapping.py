@@ -20,6 +20,7 @@ from issuebridge.domain.reading import is_web_address
 from issuebridge.domain.run import ActivityEntry
 from issuebridge.domain.text import cut, without_mention
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
+from issuebridge.ports import Changes
 
 TITLE_UNITS_MAX = 200
 CATEGORY_UNITS_MAX = 64
@@ -36,6 +37,8 @@ TRAITS = Traits(
     capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
     description_units_max=10_000,
     description_writable=True,
+    comments=True,
+    unproven=frozenset({"external_link"}),
 )
 
 
@@ -149,6 +152,11 @@ def from_canonical(draft: Draft) -> dict[str, object]:
         "source": "client",
     }
     return {**body, "status": draft.status} if draft.status else body
+
+
+def to_patch(changes: Changes) -> dict[str, object]:
+    """Make the body of a PATCH. The keys of a link are nobody's promise; `url` is the likeliest."""
+    return {n: {"url": v} if n == "external_link" else v for n, v in changes.items()}
 
 
 def harmless(text: str) -> str:

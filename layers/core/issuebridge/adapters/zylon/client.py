@@ -32,7 +32,7 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
-from issuebridge.ports import Changes, IssueSystem, Lane, Page
+from issuebridge.ports import Changes, Lane, Page
 
 ROOT = "/api/v1"
 ISSUES = "/app/issue"
@@ -56,10 +56,6 @@ def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> H
         login_pages=True,
         transport=over_network(connection.ca_pem),
     )
-
-
-def open_system(name: str, connection: Connection, secret: Callable[[], str]) -> IssueSystem:
-    return ZylonIssues(connection, open_http(name, connection, secret))
 
 
 class ZylonIssues:

@@ -1,0 +1,138 @@
+"""Tell a link in a comment, where that is its carrier: once for each value.
+
+Nobody can edit or delete a comment through the API, so another value is another comment, and a
+value once told stays told.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from issuebridge.domain.config import Recovery
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.issue import (
+    CanonicalIssue,
+    ExternalRef,
+    FieldNote,
+    HistoryEntry,
+    comment_key,
+    with_ref,
+)
+from issuebridge.domain.lag import Landscape, lagging, newly_pending, settle, wanted
+from issuebridge.ports import Clock, Comments, IssueStore, Ledger
+from issuebridge.use_cases.once import Once, Step
+from issuebridge.use_cases.races import until_won
+
+FIELD: Literal["external_link"] = "external_link"
+
+
+@dataclass(frozen=True)
+class PostComment:
+    store: IssueStore
+    ledger: Ledger
+    comments: Callable[[str], Comments]
+    landscape: Landscape
+    recovery: Recovery
+    clock: Clock
+
+    @property
+    def once(self) -> Once:
+        return Once(self.ledger, self.recovery, self.clock)
+
+    def __call__(self, issue: CanonicalIssue, connection: str) -> Step | None:
+        """None when this copy needs no comment."""
+        policy = self.landscape.policies[connection]
+        if policy.fields[FIELD].carrier != "comment" or FIELD not in lagging(issue, policy):
+            return None
+        value = wanted(issue, connection, FIELD)
+        assert value is not None, "without a value there is nothing to carry"
+        key = comment_key(issue.issue_id, connection, len(issue.refs[connection].comments))
+        effect = self.ledger.get(key) or self._plan(issue, connection, key, value)
+        if effect.state in ("planned", "parked") and effect.request != value:
+            effect = effect.planned(self.clock.now()).model_copy(update={"request": value})
+        return self.once(effect, self)
+
+    def look(self, effect: Effect) -> Step:
+        if not self.landscape.policies[effect.connection].may_write:
+            return Step("waiting", "nothing is written there now")
+        return self.once.look(effect, self)
+
+    def _plan(self, issue: CanonicalIssue, connection: str, key: str, value: str) -> Effect:
+        now = self.clock.now()
+        return self.ledger.put(
+            Effect(
+                key=key,
+                kind="comment",
+                issue_id=issue.issue_id,
+                connection=connection,
+                request=value,
+                planned_at=now,
+                due_at=now,
+            )
+        )
+
+    def send(self, effect: Effect) -> str:
+        text = f"Linked issue: {effect.request}\n\n[issuebridge ref={effect.key}]"
+        self.comments(effect.connection).post(self._ref(effect).remote_id, text)
+        return effect.request
+
+    def find(self, effect: Effect, since: datetime) -> str | None:
+        remote_id = self._ref(effect).remote_id
+        stands = self.comments(effect.connection).stands(remote_id, effect.key, since)
+        return effect.request if stands else None
+
+    def is_wanted(self, effect: Effect) -> bool:
+        issue, policy = self._issue(effect), self.landscape.policies[effect.connection]
+        is_meant = wanted(issue, effect.connection, FIELD) == effect.request
+        return is_meant and FIELD in lagging(issue, policy)
+
+    def keep(self, effect: Effect, made: str) -> Step:
+        """The value counts as carried from the commit that ends the effect."""
+
+        def step() -> Step:
+            issue = self._issue(effect)
+            ref, now = issue.refs[effect.connection], self.clock.now()
+            if comment_key(issue.issue_id, effect.connection, len(ref.comments)) != effect.key:
+                return Step("done", made)
+            told = _with_place(ref, (*ref.comments, made))
+            after = settle(with_ref(issue, told), self.landscape, now)
+            entry = HistoryEntry(at=now, field=FIELD, outcome="pushed", by=ref.connection, new=made)
+            wake = newly_pending(issue, after)
+            self.store.commit(after, [entry], wake=wake, done=effect.done(made))
+            return Step("done", made)
+
+        return until_won(effect.issue_id, step)
+
+    def park(self, effect: Effect, reason: str) -> Step:
+        """Set aside until another value is meant, or a person releases it."""
+
+        def step() -> Step:
+            issue = self._issue(effect)
+            ref, now = issue.refs[effect.connection], self.clock.now()
+            note = FieldNote(kind="rejected", detail=reason, value=effect.request)
+            noted = ref.model_copy(update={"notes": {**ref.notes, FIELD: note}})
+            entry = HistoryEntry(
+                at=now, field=FIELD, outcome="rejected", by=ref.connection, detail=reason
+            )
+            after = settle(with_ref(issue, noted), self.landscape, now)
+            self.store.commit(after, [entry])
+            return Step("parked", reason)
+
+        return until_won(effect.issue_id, step)
+
+    def _issue(self, effect: Effect) -> CanonicalIssue:
+        issue = self.store.load(effect.issue_id)
+        assert issue is not None, "an issue is never deleted from the store"
+        return issue
+
+    def _ref(self, effect: Effect) -> ExternalRef:
+        return self._issue(effect).refs[effect.connection]
+
+
+def _with_place(ref: ExternalRef, comments: tuple[str, ...]) -> ExternalRef:
+    """Bland shows the link natively too: that place comes first, the last comment's after it."""
+    base = ref.baselines[FIELD]
+    raws = (*base.raws[:1], comments[-1])
+    baselines = {**ref.baselines, FIELD: base.model_copy(update={"raws": raws})}
+    return ref.model_copy(update={"comments": comments, "baselines": baselines})
