@@ -116,8 +116,8 @@ MUTANTS = (
         2,
         "our own write is taken for an edit",
         f"{DOMAIN}/field_merge.py",
-        "seen = [baseline, self.ref.sending.get(self.name)]",
-        "seen = [baseline]",
+        " and not (sent and _shows(source, sent, place))",
+        "",
     ),
     Mutant(
         2,
@@ -144,21 +144,28 @@ MUTANTS = (
     Mutant(
         3,
         "a create is sent again without a look",
-        f"{USE_CASES}/create_counterpart.py",
-        'return self._send(effect) if effect.state == "planned" else self.look(effect)',
-        "return self._send(effect)",
+        f"{USE_CASES}/once.py",
+        'return self._send(effect, work) if effect.state == "planned" else self.look(effect, work)',
+        "return self._send(effect, work)",
+    ),
+    Mutant(
+        3,
+        "a comment of ours is not remembered",
+        f"{USE_CASES}/post_comment.py",
+        "told = _with_place(ref, (*ref.comments, made))",
+        "told = ref",
     ),
     Mutant(
         3,
         "one look is enough to create again",
-        f"{USE_CASES}/create_counterpart.py",
-        "if looks >= recovery.looks and self.clock.now() >= due:",
+        f"{USE_CASES}/once.py",
+        "if looks >= self.recovery.looks and self.clock.now() >= due:",
         "if True:",
     ),
     Mutant(
         3,
         "a create without an answer is taken for one never sent",
-        f"{USE_CASES}/create_counterpart.py",
+        f"{USE_CASES}/once.py",
         "except Ambiguous as error:\n            due = self.clock.now()\n"
         "            self.ledger.put(effect.doubted(due, str(error)))",
         "except Ambiguous as error:\n            due = self.clock.now()\n"
