@@ -79,6 +79,7 @@ class LocalStack:
     environment: dict[str, str]  # makes any AWS tool or SDK talk to this stack as its admin
     folder: Path  # logs, and the credentials as an AWS configuration file
     outputs: Mapping[str, str]
+    process_group: int = 0  # of ministack and the functions it runs
     region: str = REGION
     account_id: str = ACCOUNT_ID
 
@@ -129,18 +130,16 @@ def _ministack(folder: Path) -> Iterator[LocalStack]:
             "MINISTACK_HOST": "127.0.0.1",
             "MINISTACK_REGION": REGION,
         }
-        with _supervised([MINISTACK_BIN / "ministack"], log, stack.environment | settings) as run:
+        with supervised([MINISTACK_BIN / "ministack"], log, stack.environment | settings) as run:
             if _is_ready(stack, run):
-                yield stack
+                yield replace(stack, process_group=run.pid)
                 return
     raise LocalStackError("ministack", log)
 
 
 def _at_a_free_port(folder: Path) -> LocalStack:
     """Choose a port nobody uses. Somebody may be quicker: then ministack ends, and we retry."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        endpoint_url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    endpoint_url = f"http://127.0.0.1:{free_port()}"
     secret_access_key = secrets.token_hex(20)  # ministack's admin is whoever knows it
     (folder / "aws.ini").write_text(
         f"[default]\nendpoint_url = {endpoint_url}\nregion = {REGION}\n"
@@ -154,6 +153,12 @@ def _at_a_free_port(folder: Path) -> LocalStack:
         "NO_PROXY": "127.0.0.1,localhost",
     }
     return LocalStack(endpoint_url, environment, folder, outputs={})
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _is_ready(stack: LocalStack, run: subprocess.Popen[bytes]) -> bool:
@@ -212,13 +217,13 @@ def _outputs(stack: LocalStack) -> dict[str, str]:
 
 def _sam(arguments: Sequence[str | Path], folder: Path, settings: dict[str, str]) -> None:
     log = folder / "sam.log"
-    with _supervised([SAM, *arguments], log, settings | {"SAM_CLI_TELEMETRY": "0"}) as run:
+    with supervised([SAM, *arguments], log, settings | {"SAM_CLI_TELEMETRY": "0"}) as run:
         if run.wait() != 0:
             raise LocalStackError(f"sam {arguments[0]}", log)
 
 
 @contextmanager
-def _supervised(
+def supervised(
     command: Sequence[str | Path], log: Path, settings: dict[str, str]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a tool with its output in `log`; whatever is left of it on the way out is ended."""

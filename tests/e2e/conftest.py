@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ import pytest
 import yaml
 
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.use_cases import pull_changes
 from ops.local_stack import LocalStack
 from ops.round import Round, RoundReport
 from ops.stack import Stack, put_secrets, read_config
@@ -47,6 +50,26 @@ class Bridge:
         report = Round(self.stack, wait_seconds=60)()
         assert not report.problems
         return report
+
+    def end_leases(self) -> None:
+        """As if they had run out, now that nobody who holds one is alive."""
+        wiring, now = self.stack.wiring(), datetime.now(UTC)
+        for pk, _ in wiring.table.pending("issue"):
+            issue = wiring.store.load(pk.removeprefix("ISSUE#"))
+            assert issue
+            if issue.refs.keys() & self.vendors.keys():
+                due = {n: m.model_copy(update={"due_at": now}) for n, m in issue.pending.items()}
+                wiring.store.commit(issue.model_copy(update={"pending": due}))
+        for name, kind in product(self.vendors, ("create", "prompt")):
+            for effect in wiring.ledger.open(kind, name):
+                wiring.ledger.put(effect.model_copy(update={"due_at": now}))
+        self.end_poll_leases()
+
+    def end_poll_leases(self) -> None:
+        connections, now = self.stack.wiring().connections, datetime.now(UTC)
+        for name in self.vendors:
+            later = now + timedelta(seconds=pull_changes.LEASE_SECONDS)
+            connections.save(connections.acquire(name, later, lease_seconds=0))
 
     def writes(self) -> int:
         return sum(len(sim.writes()) for sim in self.vendors.values())

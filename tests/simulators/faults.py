@@ -11,7 +11,7 @@ from typing import Any
 from .wire import Json, Reply, Request, payload
 
 KINDS = {
-    "drop_before": "the connection closes, nothing was committed",
+    "drop_before": "the connection closes after `seconds`, nothing was committed",
     "drop_after": "committed, then the connection closes without a reply",
     "status": "an error status in place of the work",
     "unauthorized": "401 in the vendor's own words",

@@ -181,7 +181,7 @@ class Simulator(ABC):
             fault = self.faults.strike(request)
             entry["fault"] = fault.kind if fault else None
         if fault and fault.kind == "drop_before":
-            return Outgoing(None, closes=True)
+            return Outgoing(None, closes=True, pause_seconds=fault.seconds)
         if fault and fault.kind == "late_success":
             time.sleep(fault.seconds)
         with self.lock:
