@@ -175,6 +175,7 @@ def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
         "completeness": equation
         and {**equation.model_dump(mode="json"), "closes": equation.closes},
         "set_aside": {f.name: f.reason for f in state.failing.values()},
+        "twins": {twin.name: twin.issue_id for twin in state.twins.values()},
         "missing": sorted(state.missing),
         "paused_until": wiring.connections.paused_until(name),
         "problem": state.tripped or state.problem,
@@ -208,6 +209,7 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
             f"{equation['set_aside']}{'' if equation['closes'] else '   DOES NOT CLOSE'}"
         )
     lines += [f"set aside: {name}: {reason}" for name, reason in row["set_aside"].items()]
+    lines += [f"twin: {name} of {issue_id}: close one" for name, issue_id in row["twins"].items()]
     lines += [f"missing: {remote_id}" for remote_id in row["missing"]]
     lines += [f"paused until {row['paused_until']}"] if row["paused_until"] else []
     return lines + ([f"problem: {row['problem']}"] if row["problem"] else [])

@@ -6,7 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from issuebridge.domain.config import parse_config
-from issuebridge.domain.errors import Conflict, Gone, Misconfigured, Rejected, Transient
+from issuebridge.domain.errors import (
+    Conflict,
+    Gone,
+    Misconfigured,
+    Rejected,
+    Transient,
+    Unreachable,
+)
 from issuebridge.ports import Page
 from tests.world import World, connection, document
 
@@ -218,3 +225,29 @@ def test_a_round_that_is_killed_on_a_slow_page_keeps_what_it_had_stored():
     assert 20 <= kept < 60
     world.poll("bland")
     assert len(world.store.issues) == 60
+
+
+def test_a_vendor_that_does_not_answer_is_waited_for_once_a_minute_and_not_once_an_issue():
+    world = World()
+    for _ in range(5):
+        world.systems["antimetal"].add(severity="high")
+    world.rounds()
+    for issue in list(world.systems["antimetal"].issues):
+        world.systems["antimetal"].edit(issue, status="resolved")
+    world.poll("antimetal")
+    asked = []
+
+    def silent(call: str, moment: str) -> None:
+        asked.append(call)
+        raise Unreachable("no answer")
+
+    world.systems["bland"].fail = silent
+    world.mirror()
+    world.finish(remaining_seconds=lambda: 900)
+    assert len(asked) == 1
+    assert world.finish(remaining_seconds=lambda: 900).drift == 5
+    world.systems["bland"].fail = lambda call, moment: None
+    world.clock.advance(120)
+    world.rounds()
+    assert {i.raw["status"] for i in world.systems["bland"].issues.values()} == {"done"}
+    assert world.finish(remaining_seconds=lambda: 900).drift == 0

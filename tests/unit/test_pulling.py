@@ -220,3 +220,9 @@ def test_a_second_copy_with_our_reference_is_named_a_twin_and_goes_nowhere():
     assert list(report.twins) == ["T-1002"]
     world.rounds(3)
     assert len(world.systems["antimetal"].issues) == 1
+    again = world.poll("bland")
+    assert list(again.twins) == ["T-1002"], "it is told for as long as it stands"
+    assert again.metrics()["Twins"] == 1
+    del world.systems["bland"].issues["uuid-1002"]
+    world.rounds(4)
+    assert world.poll("bland").twins == {}

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from cloudformation_validate import CompositeEngine
 
+from issuebridge.use_cases.pull_report import PullReport
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -122,6 +124,19 @@ def test_the_table_survives_mistakes_is_encrypted_and_forgets_in_time():
     for resource in TEMPLATE["Resources"].values():
         if resource["Type"] == "AWS::DynamoDB::Table":
             assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_an_alarm_on_a_metric_of_ours_watches_this_stack_alone():
+    ours = [
+        a for a in of_type("AWS::CloudWatch::Alarm").values() if a["Namespace"] == "issuebridge"
+    ]
+    handlers = "".join(path.read_text() for path in (ROOT / "functions").glob("*/handler.py"))
+    told = {*PullReport("").metrics(), *re.findall(r'"([A-Z]\w+)"', handlers)}
+    for alarm in ours:
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+        assert alarm["MetricName"] in told, "nothing emits it"
+    service = GLOBALS["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+    assert service == {"Ref": "AWS::StackName"}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

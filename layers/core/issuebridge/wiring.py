@@ -41,6 +41,9 @@ from issuebridge.use_cases.take_in import TakeIn
 from issuebridge.use_cases.take_prompt import TakePrompt
 from issuebridge.use_cases.track_runs import TrackRuns
 
+_PACE = {"poll", "breaker", "requests_per_second", "secret", "ca_pem"}
+"""How a connection is asked, not what is meant: after a change no issue needs another look."""
+
 
 class Adapter(NamedTuple):
     """`http` carries the pace of one key, so each connection has one, whoever calls through it."""
@@ -147,7 +150,8 @@ class Wiring:
 
     @cached_property
     def pull(self) -> PullChanges:
-        salt = hashlib.sha256(self.config.model_dump_json().encode()).hexdigest()
+        meant = self.config.model_dump_json(exclude={"connections": {"__all__": _PACE}})
+        salt = hashlib.sha256(meant.encode()).hexdigest()
         return PullChanges(
             self.take_in,
             self.ledger,

@@ -37,6 +37,7 @@ from issuebridge.domain.errors import (
     Rejected,
     SyncError,
     Transient,
+    Unreachable,
 )
 
 REPEATS_MAX = 3
@@ -168,9 +169,11 @@ class Http:
         try:
             reply = self.transport(call.method, call.url, headers, call.body)
         except NotSent as error:
-            raise Transient(f"{call.name}: no connection: {printable(str(error))}") from error
+            said = f"{call.name}: no connection: {printable(str(error))}"
+            raise Unreachable(said) from error
         except Lost as error:
-            raise call.unclear(f"{call.name}: no answer: {printable(str(error))}") from error
+            said = f"{call.name}: no answer: {printable(str(error))}"
+            raise (Unreachable if call.method == "GET" else Ambiguous)(said) from error
         now = self.timing.now()
         dated = _date(reply.headers.get("date", ""))
         self.skew = _skew(dated, now) if dated else self.skew

@@ -3,6 +3,7 @@
 SyncError
 ├── Transient            try the same call later
 │   ├── RateLimited      ... not before `retry_after_seconds`
+│   ├── Unreachable      nobody answers there: leave the whole connection alone for a while
 │   └── Ambiguous        sent, and no answer says whether it was done: look before sending again
 ├── Rejected             the other system said no and will again
 │   ├── Gone             the issue is not there (404, 410)
@@ -29,6 +30,10 @@ class RateLimited(Transient):
     def __init__(self, message: str, *, retry_after_seconds: float) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Unreachable(Transient):
+    """There was no connection, or no answer in time to a request that only reads."""
 
 
 class Ambiguous(Transient):

@@ -19,6 +19,13 @@ class Failing(Frozen):
     due_at: datetime
 
 
+class Twin(Frozen):
+    """A second copy of an issue that has one at this connection: a person shall close it."""
+
+    name: str
+    issue_id: str
+
+
 class Completeness(Frozen):
     """The equation at the end of a sweep: claimed = seen = stored + tombstoned + set aside.
 
@@ -65,6 +72,7 @@ class ConnectionState(Frozen):
     missing: dict[str, int] = Field(default_factory=dict)
     controls: tuple[str, ...] = ()
     failing: dict[str, Failing] = Field(default_factory=dict)
+    twins: dict[str, Twin] = Field(default_factory=dict)
     tripped: str | None = None
     allowed_until: datetime | None = None
     problem: str | None = None

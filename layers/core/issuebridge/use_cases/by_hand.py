@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from issuebridge.domain.errors import Rejected
+from issuebridge.domain.errors import LostRace, Rejected
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
@@ -27,7 +27,10 @@ Side = Literal["ours", "theirs"]
 
 def allow(connections: ConnectionStore, connection: str, now: datetime) -> None:
     """For the next hour the breaker lets this connection do what it stopped at."""
-    state = connections.acquire(connection, now, lease_seconds=10)
+    try:
+        state = connections.acquire(connection, now, lease_seconds=10)
+    except LostRace as error:
+        raise LostRace(f"{connection}: a round is under way; try again in a minute") from error
     update = {"tripped": None, "problem": None, "allowed_until": now + ALLOWED}
     connections.save(state.model_copy(update=update))
 

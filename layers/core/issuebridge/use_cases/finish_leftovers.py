@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 
 from issuebridge.domain.config import Config
@@ -13,21 +14,25 @@ from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
 REMAINING_SECONDS_MIN = 30
+DRIFT_WITHIN = timedelta(hours=1)
 
 
 @dataclass
 class Leftovers:
-    """What was done; `failed` tells by issue or prompt why a step raised."""
+    """What was done; `failed` tells by issue or prompt why a step raised, `drift` how many issues
+    are still out of step somewhere, but for what is set aside for longer than an hour."""
 
     pushed: list[Outcome] = field(default_factory=list)
     prompted: list[Prompted] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    drift: int = 0
 
     def summary(self) -> dict[str, object]:
         return {
             "pushed": [vars(outcome) for outcome in self.pushed],
             "prompted": [vars(prompted) for prompted in self.prompted],
             "failed": self.failed,
+            "drift": self.drift,
         }
 
 
@@ -46,11 +51,12 @@ class FinishLeftovers:
         report = Leftovers()
         for name, finish in self._steps(report):
             if remaining_seconds() < REMAINING_SECONDS_MIN:
-                return report
+                break
             try:
                 finish()
             except SyncError as error:
                 report.failed[name] = str(error)
+        report.drift = len(self.store.due(self.clock.now() + DRIFT_WITHIN))
         return report
 
     def _steps(self, report: Leftovers) -> Iterator[tuple[str, Callable[[], None]]]:

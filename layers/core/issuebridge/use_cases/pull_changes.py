@@ -25,7 +25,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.fingerprint import NO_DIGEST, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing
+from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing, Twin
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
 from issuebridge.use_cases.end_sweep import CONTROLS_MAX, EndSweep
 from issuebridge.use_cases.pull_report import PullReport
@@ -65,7 +65,7 @@ class PullChanges:
         now, report = self.clock.now(), PullReport(connection)
         until = self.connections.paused_until(connection)
         if until and until > now:
-            report.problem = f"paused until {until.isoformat()} at the vendor's request"
+            report.problem = f"paused until {until.isoformat()}: its vendor asked or is silent"
             return report
         state = self.connections.acquire(connection, now, LEASE_SECONDS)
         _Round(self, state, report, remaining_seconds, whole_sweep).run()
@@ -121,6 +121,7 @@ class _Round:
         else:
             self._run()
         self._remember(problem=self.report.problem, polled_at=now)
+        self.report.twins = {twin.name: twin.issue_id for twin in self.state.twins.values()}
         self.pull.connections.save(self.state)
 
     def _run(self) -> None:
@@ -246,7 +247,9 @@ class _Round:
         if not self.state.missing:
             self._remember(controls=tuple(sorted(self.seen.digests.keys() & swept)[:CONTROLS_MAX]))
         now = self.pull.clock.now()
-        self.state = end(self.state, swept, self._known_ids(), self.state.controls, now)
+        ended = end(self.state, swept, self._known_ids(), self.state.controls, now)
+        told = ("completeness", "missing", "tripped")  # the rest may have moved meanwhile
+        self._remember(**{name: getattr(ended, name) for name in told})
         if self.state.tripped:
             raise Tripped(self.state.tripped)
         assert self.state.completeness, "the end of a sweep states the equation"
@@ -260,6 +263,7 @@ class _Round:
         take_in = self.pull.take_in
         self.report.stored |= take_in.bury(self.state.connection, remote_id, self._gate)
         self._is_well(remote_id)
+        self._remember(twins={k: v for k, v in self.state.twins.items() if k != remote_id})
         self._save({remote_id: None})
 
     def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
@@ -361,9 +365,11 @@ class _Round:
         if taken.kind == "deferred":
             self.report.deferred.append(remote.display_id)
             return {}
-        named = {"stored": self.report.stored, "twin": self.report.twins}.get(taken.kind)
-        if named is not None:
-            named[remote.display_id] = taken.issue_id
+        if taken.kind == "stored":
+            self.report.stored[remote.display_id] = taken.issue_id
+        elif taken.kind == "twin" and len(self.state.twins) < FAILING_MAX:
+            twin = Twin(name=remote.display_id, issue_id=taken.issue_id)
+            self._remember(twins={**self.state.twins, remote.remote_id: twin})
         self._is_well(remote.remote_id)
         return {remote.remote_id: self._digest(taken.remote)}
 

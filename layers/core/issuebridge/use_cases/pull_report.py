@@ -11,8 +11,8 @@ NAMED_MAX = 500
 @dataclass
 class PullReport:
     """What one round did, by the vendor's own issue names (T-1042); `stored` and `twins` give the
-    canonical issue, `failed` the reason. `problem` says why it stopped early, `remedy_needed`
-    that a person must act."""
+    canonical issue, `failed` the reason; `twins` are all that stand. `problem` says why it stopped
+    early, `remedy_needed` that a person must act."""
 
     connection: str
     seen: int = 0
@@ -50,4 +50,5 @@ class PullReport:
             "RemedyNeeded": self.remedy_needed,
             "CompletenessGap": gap,
             "SetAside": len(self.failed),
+            "Twins": len(self.twins),
         }

@@ -23,6 +23,7 @@ from issuebridge.domain.errors import (
     Rejected,
     SyncError,
     Transient,
+    Unreachable,
 )
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.lag import Landscape, newly_pending
@@ -39,6 +40,8 @@ LEASE_SECONDS = 150
 PAUSE_SECONDS_MIN = 2
 PAUSE_SECONDS_MAX = 3600
 REFUSED_PAUSE_SECONDS = 900
+UNREACHABLE_SECONDS = 60
+"""Nobody waits again for a vendor that does not answer: the time belongs to the others."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,10 @@ class PushChanges:
             return Outcome(issue_id, connection, "waiting", "another worker was faster")
         except RateLimited as error:
             return self._rate_limited(issue_id, connection, error)
+        except Unreachable as error:
+            until = self.clock.now() + timedelta(seconds=UNREACHABLE_SECONDS)
+            self.connections.pause(connection, until)
+            return self._postpone(issue_id, connection, error, None)
         except Misconfigured as error:
             return self._postpone(issue_id, connection, error, REFUSED_PAUSE_SECONDS)
         except (Transient, Rejected) as error:
