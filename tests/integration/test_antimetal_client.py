@@ -269,6 +269,12 @@ def test_a_lost_create_is_found_though_its_text_was_rewritten(sim, antimetal):
     assert [issue.remote_id for issue in antimetal.find_created(draft(), AT)] == [made.remote_id]
 
 
+def test_a_search_that_is_refused_leaves_the_rows_to_tell(sim, antimetal):
+    made = antimetal.create(draft())
+    sim.faults.add(kind="status", status=400, method="GET", times=1)
+    assert [issue.remote_id for issue in antimetal.find_created(draft(), AT)] == [made.remote_id]
+
+
 def test_neither_the_time_nor_the_environment_alone_makes_an_issue_ours(sim, antimetal):
     sim.add(triggeredAt="2026-05-06T21:09:57.081Z", environment="production")
     sim.add(triggeredAt="2026-05-06T21:09:57.082Z", environment="staging")

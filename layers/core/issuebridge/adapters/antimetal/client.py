@@ -5,6 +5,7 @@ of which may be empty; the caller dedupes, and bounds the pages of a walk.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -117,7 +118,9 @@ class AntimetalIssues:
 
         Rows show no time of creation and come in no promised order, so `since` narrows nothing.
         """
-        issues, _ = self._page({"search": draft.reference})
+        issues: list[RemoteIssue] = []
+        with suppress(Rejected):  # the rows tell as much
+            issues, _ = self._ask({"search": draft.reference})
         found = [i for i in issues if draft.reference in i.description]
         after: str | None = ""
         for _ in range(PAGES_MAX):
