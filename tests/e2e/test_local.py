@@ -54,8 +54,12 @@ def vendors():
 
 
 @pytest.fixture(scope="module")
-def up(vendors, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("own")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("own")
+
+
+@pytest.fixture(scope="module")
+def up(vendors, folder):
     config = {
         "version": 1,
         "connections": {
@@ -113,3 +117,37 @@ def test_sam_can_invoke_every_function_with_its_event_file(function):
         AWS_SHARED_CREDENTIALS_FILE=aws,
     )
     assert "errorMessage" not in answer
+
+
+@pytest.mark.usefixtures("up")
+def test_a_native_link_may_be_pushed_once_a_probe_has_shown_that_it_stands(vendors, folder):
+    for_tests = vendors["bland"].add(title="For tests", status="todo")["triage_id"]
+    issuebridge("round")
+    native = yaml.safe_load((folder / "own.yaml").read_text())
+    native["connections"]["bland"]["carriers"] = {"external_link": "native"}
+    file = folder / "native.yaml"
+    file.write_text(yaml.safe_dump(native))
+    with pytest.raises(AssertionError, match="run `issuebridge probe bland ISSUE`"):
+        issuebridge("push", file)
+    with pytest.raises(AssertionError, match="choose managed_line or comment"):
+        issuebridge("probe", "bland", for_tests)
+    vendors["bland"].set_switches(unknown_patch_field="accept")
+    issuebridge("probe", "bland", for_tests)
+    issuebridge("push", file)
+    issuebridge("push", folder / "own.yaml")
+
+
+@pytest.mark.usefixtures("up")
+def test_an_unlinked_copy_goes_its_own_way(vendors):
+    born = vendors["antimetal"].add(title="Cache cold", status="investigating")["uuid"]
+    issuebridge("round")
+    (twin,) = [i for i in vendors["bland"].issues.values() if i["title"] == "Cache cold"]
+    assert "[issuebridge ref=" in twin["description"]
+    issuebridge("unlink", twin["triage_id"], "bland")
+    issuebridge("round")
+    assert "[issuebridge" not in vendors["bland"].issues[twin["id"]]["description"]
+    vendors["antimetal"].edit(born, status="resolved")
+    issuebridge("round")
+    assert vendors["bland"].issues[twin["id"]]["status"] == twin["status"]
+    told = yaml.safe_load(issuebridge("explain", twin["triage_id"]))
+    assert told["refs"]["bland"]["ended"]
