@@ -49,7 +49,7 @@ class Stack:
         config = config_store(self.session, self.table_name).load()
         settings = Settings(
             table_name=self.table_name,
-            history_days=90,
+            history_days=int(self.outputs["HistoryDays"]),
             prompt_dead_letters_url=self.outputs["PromptDeadLettersUrl"],
         )
         return Wiring(settings, self.session, config)

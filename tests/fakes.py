@@ -168,7 +168,7 @@ class FakeConnectionStore:
     def swept(self, connection: str, sweep_number: int) -> set[str]:
         return set(self.sweeps.get((connection, sweep_number), ()))
 
-    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
         self.sweeps.setdefault((state.connection, state.sweep_number), set()).update(remote_ids)
 
     def mark_pushed(self, connection: str, remote_id: str, version: int) -> None:

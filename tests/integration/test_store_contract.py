@@ -317,7 +317,7 @@ def test_what_the_rounds_of_one_sweep_saw_is_remembered_together(stores):
         for remote_ids in rounds:
             held = stores.connections.acquire("voice", DAWN, 60)
             held = held.model_copy(update={"sweep_number": number})
-            stores.connections.save_swept(held, remote_ids)
+            stores.connections.save_swept(held, remote_ids, DAWN)
             stores.connections.save(held)
     swept = [stores.connections.swept("voice", number) for number in (1, 2, 3)]
     assert swept == [{"a", "b", "c"}, {"d"}, set()]

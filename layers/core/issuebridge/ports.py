@@ -178,7 +178,7 @@ class ConnectionStore(Protocol):
     def swept(self, connection: str, sweep_number: int) -> set[str]:
         """What earlier rounds of this sweep saw."""
 
-    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
         """Remember what this round of a longer sweep saw."""
 
     def pause(self, connection: str, until: datetime) -> None:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
 from issuebridge.domain.config import Config, parse_config
@@ -96,8 +96,8 @@ class DynamoDBConnectionStore:
         rows = self.table.query(f"SWEPT#{connection}", f"{sweep_number:08}#")
         return {remote_id for row in rows for remote_id in _unpacked(row["ids"]["B"])}
 
-    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str]) -> None:
-        ids, until = sorted(remote_ids), datetime.now(UTC) + SWEPT_KEPT
+    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
+        ids, until = sorted(remote_ids), now + SWEPT_KEPT
         for start in range(0, len(ids), SWEPT_IDS_MAX):
             sk = f"{state.sweep_number:08}#{state.generation:012}#{start:08}"
             packed = {"B": _packed(dict.fromkeys(ids[start : start + SWEPT_IDS_MAX], ""))}

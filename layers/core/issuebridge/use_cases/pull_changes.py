@@ -139,7 +139,7 @@ class _Round:
         except (Transient, Rejected) as error:
             self.report.problem = str(error)
         except _OutOfTime:
-            self.pull.connections.save_swept(self.state, self.swept)
+            self._save_swept()
 
     def _remember(self, **update: object) -> None:
         self.state = self.state.model_copy(update=update)
@@ -200,7 +200,10 @@ class _Round:
         for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max):
             if self._sweep_page():
                 return
-        self.pull.connections.save_swept(self.state, self.swept)
+        self._save_swept()
+
+    def _save_swept(self) -> None:
+        self.pull.connections.save_swept(self.state, self.swept, self.pull.clock.now())
 
     def _sweep_page(self) -> bool:
         """One page further; True when the sweep ended here."""
