@@ -7,7 +7,7 @@ export SAM_CLI_TELEMETRY = 0
 unexport PYTHONPATH VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo local test simulate mutants check build deploy schemas lock clean
+.PHONY: help setup demo local test simulate mutants bench check build deploy schemas lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ simulate: setup ## random histories with every fault there is: make simulate SEE
 
 mutants: setup ## would the simulation notice? one deliberate bug after the other
 	.venv/bin/python -m tests.simulation.mutants
+
+bench: setup ## what speed is made of, as ratios measured in one run
+	.venv/bin/python -m tests.bench
 
 check: setup ## format, lint, types, import rules, template
 	.venv/bin/ruff format --check .

@@ -26,7 +26,7 @@ class FakeClock:
 
 @dataclass
 class FakeIssueStore:
-    """`writes` counts what a table would have been charged for."""
+    """`writes` and `loads` count what a table would have been charged for."""
 
     ledger: "FakeLedger"
     connections: "FakeConnectionStore"
@@ -36,8 +36,10 @@ class FakeIssueStore:
     rows: dict[str, list[HistoryEntry]] = field(default_factory=dict)
     woken: list[str] = field(default_factory=list)
     writes: int = 0
+    loads: int = 0
 
     def load(self, issue_id: str) -> CanonicalIssue | None:
+        self.loads += 1
         stored = self.issues.get(issue_id)
         return CanonicalIssue.model_validate_json(stored) if stored else None
 

@@ -8,6 +8,7 @@ import pytest
 
 from issuebridge.domain.errors import Ambiguous, RateLimited, Rejected, Transient
 from issuebridge.ports import Page
+from tests.bench import rounds
 from tests.world import World, connection, document
 
 STATUSES = ("backlog", "todo", "in_progress", "in_review", "done", "closed")
@@ -280,3 +281,9 @@ def test_every_wake_up_and_stream_record_may_be_lost_and_all_still_converges():
         world.store.woken.clear()
         world.finish(remaining_seconds=lambda: 900)
     assert shown(world, "bland", twin) == "done"
+
+
+def test_an_unchanged_issue_costs_no_read_and_no_write_of_the_table():
+    told = rounds(issues=200)
+    assert told["items read for an unchanged issue"] == 0
+    assert told["items written for an unchanged issue"] == 0
