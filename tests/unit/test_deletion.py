@@ -195,6 +195,18 @@ def test_more_closings_than_the_limit_in_one_round_trip_the_breaker():
     assert {i.raw["status"] for i in world.systems["bland"].issues.values()} == {"done"}
 
 
+def test_a_page_that_would_close_too_many_is_refused_before_any_of_it_is_stored():
+    world = small_breaker()
+    born = [world.systems["antimetal"].add(f"issue {n}", severity="high") for n in range(12)]
+    world.rounds(3)
+    world.systems["antimetal"].page_size = 100
+    for issue in born:
+        world.systems["antimetal"].edit(issue.remote_id, status="resolved")
+    world.rounds(2)
+    assert "done" not in {i.raw["status"] for i in world.systems["bland"].issues.values()}
+    assert "allow antimetal" in world.connections.read("antimetal").tripped
+
+
 def test_an_issue_that_cannot_be_taken_in_is_set_aside_shown_and_tried_again():
     world = World()
     born, _ = pair(world)

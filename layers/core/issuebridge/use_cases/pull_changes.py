@@ -29,7 +29,7 @@ from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
 from issuebridge.use_cases.end_sweep import CONTROLS_MAX, EndSweep
 from issuebridge.use_cases.pull_report import PullReport
-from issuebridge.use_cases.take_in import TakeIn
+from issuebridge.use_cases.take_in import TakeIn, closes
 
 LEASE_SECONDS = 180
 """Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
@@ -271,23 +271,35 @@ class _Round:
 
     def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
         """Count what this round closes; the one that goes beyond the limit is not stored."""
-        finished = {"done", "closed"}
-        if before.status in finished or after.status not in finished or len(after.refs) < 2:  # noqa: PLR2004
-            return
-        limit = self.connection.breaker.limit(len(self.seen.digests))
+        if closes(before, after.status):
+            self._demand_few(1)
+            self.closed += 1
+
+    def _check_plan(self, page: Page) -> None:
+        """Tripped, before any of the page is stored, if it closes more than a round may."""
+        name, take_in = self.state.connection, self.pull.take_in
+        changed = [row for row in page.issues if not self._is_known(row)]
+        if self.closed + len(changed) > self._closings_max():
+            self._demand_few(sum(take_in.would_close(name, row) for row in changed))
+
+    def _demand_few(self, more: int) -> None:
+        limit = self._closings_max()
         now, allowed = self.pull.clock.now(), self.state.allowed_until
-        self.closed += 1
-        if self.closed > limit and not (allowed and allowed > now):
+        if self.closed + more > limit and not (allowed and allowed > now):
             raise Tripped(
                 f"more than {limit} linked issues were closed at once: the rest waits; look at the "
                 f"vendor, then `issuebridge allow {self.state.connection}` if that is right"
             )
+
+    def _closings_max(self) -> int:
+        return self.connection.breaker.limit(len(self.seen.digests))
 
     def _take_page(self, page: Page) -> bool:
         """True when every issue of the page is stored; fingerprints follow what is stored."""
         open_creates = cache(self._open_creates)
         fresh: dict[str, str | None] = {}
         clean = True
+        self._check_plan(page)
         self._forget(page)
         try:
             for remote in page.issues:

@@ -20,6 +20,15 @@ Gate = Callable[[CanonicalIssue, CanonicalIssue], None]
 """Asked before a change of a known issue is stored; raises to stop the round."""
 
 
+FINISHED = ("done", "closed")
+
+
+def closes(before: CanonicalIssue, status: str | None) -> bool:
+    """Whether an issue with more than one copy gets finished by this status."""
+    lives = sum(ref.is_live for ref in before.refs.values())
+    return lives > 1 and status in FINISHED and before.status not in FINISHED
+
+
 @dataclass(frozen=True)
 class Taken:
     """What was done, and the issue as it was last read: not always the row of the list."""
@@ -72,6 +81,15 @@ class TakeIn:
             return {issue.refs[connection].display_id: issue.issue_id}
 
         return until_won(f"{connection} {remote_id}", step)
+
+    def would_close(self, connection: str, row: RemoteIssue) -> bool:
+        """Whether this row, if it is believed, closes an issue that has another copy."""
+        lens, raw = self.landscape.policies[connection].fields["status"].lens, row.raw["status"]
+        status = "closed" if row.deleted else lens and raw and lens.read(raw)
+        if status not in FINISHED:
+            return False
+        issue = self.store.load(self.store.find(connection, row.remote_id) or "")
+        return issue is not None and closes(issue, status)
 
     def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
         wake = newly_pending(before, observed.issue)
