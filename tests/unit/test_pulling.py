@@ -37,6 +37,24 @@ def test_a_sweep_larger_than_its_budget_goes_on_where_it_stopped(world):
     assert seen == [6, 12, 18, 20]
 
 
+def test_a_sweep_that_the_vendor_interrupts_still_counts_what_it_saw_before(world):
+    for n in range(20):
+        world.systems["bland"].add(f"issue {n}")
+    asked = []
+
+    def limited(call: str, moment: str) -> None:
+        asked.append(call)
+        if len(asked) == 6:
+            raise RateLimited("429", retry_after_seconds=1)
+
+    world.systems["bland"].fail = limited
+    while not (report := world.poll("bland")).swept:
+        world.clock.advance(2)
+    assert len(asked) > 6
+    assert report.completeness.closes
+    assert report.completeness.seen == 20
+
+
 def test_work_in_an_idle_round_is_bounded_whatever_the_backlog(world):
     for n in range(60):
         world.systems["bland"].add(f"issue {n}")

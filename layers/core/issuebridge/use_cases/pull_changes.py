@@ -120,6 +120,8 @@ class _Round:
             self.report.problem, self.report.remedy_needed = self.state.tripped, True
         else:
             self._run()
+            if not self.report.swept:
+                self._save_swept()
         self._remember(problem=self.report.problem, polled_at=now)
         self.report.twins = {twin.name: twin.issue_id for twin in self.state.twins.values()}
         self.pull.connections.save(self.state)
@@ -139,7 +141,7 @@ class _Round:
         except (Transient, Rejected) as error:
             self.report.problem = str(error)
         except _OutOfTime:
-            self._save_swept()
+            return
 
     def _remember(self, **update: object) -> None:
         self.state = self.state.model_copy(update=update)
@@ -200,9 +202,9 @@ class _Round:
         for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max):
             if self._sweep_page():
                 return
-        self._save_swept()
 
     def _save_swept(self) -> None:
+        """However the round ended: its cursor is past these, and the equation counts them."""
         self.pull.connections.save_swept(self.state, self.swept, self.pull.clock.now())
 
     def _sweep_page(self) -> bool:
