@@ -32,8 +32,11 @@ TOPOLOGY = Topology(
     norm=NormHabits(),
     streamless=False,
 )
-KINDS = (("crash", 0), ("fail", 0), ("fail", 1), ("twice", 0))
-"""What strikes; `twice`: a second worker does the whole of the same job right there."""
+KINDS = (("crash", 0), ("fail", 0), ("fail", 1), ("twice", 0), ("raced", 0))
+"""What strikes; `twice`: a second worker does the whole of the same job right there; `raced`: a
+person edits, a poll takes it in, and mirror is woken while it is still at work."""
+_EDIT = Fault(0, "meanwhile", step=Edit("bland", 0, "status", "in_review"))
+RACE = Work("mirror", 0, (Fault(0, "meanwhile", step=Work("poll", "bland", (_EDIT,))),))
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,11 @@ class Scenario:
     work: tuple[Work, ...]
     after: tuple[Step, ...] = ()
     habits: dict[str, Habits] = field(default_factory=dict)
+    norm: NormHabits = TOPOLOGY.norm
 
     @property
     def topology(self) -> Topology:
-        return replace(TOPOLOGY, habits={**TOPOLOGY.habits, **self.habits})
+        return replace(TOPOLOGY, habits={**TOPOLOGY.habits, **self.habits}, norm=self.norm)
 
 
 def _born(name: str) -> Add:
@@ -56,6 +60,7 @@ def _born(name: str) -> Add:
 
 
 _LOST = Fault(1, "fail", on="create")
+_EMPTY = Fault(5, "garbage", 1, on="page")
 _UNSENT = Fault(0, "fail", on="create")
 
 SCENARIOS: dict[str, Scenario] = {
@@ -142,12 +147,27 @@ SCENARIOS: dict[str, Scenario] = {
         (Work("poll", "bland"),),
         (Work("poll", "bland", (Fault(1, "garbage", 3, on="page"),)),),
     ),
+    "a page of the sweep is empty": Scenario(
+        (_born("bland"), _born("bland"), _born("bland"), Work("poll", "bland", (_EMPTY,))),
+        (Work("poll", "bland"),),
+        habits={"bland": Habits(page_size=1)},
+    ),
     "a copy made by hand": Scenario(
         (_born("antimetal"), Calm(3), Copy("bland", 0)), (Work("poll", "bland"), Work("finish"))
     ),
     "a prompt": Scenario(
         (_born("bland"), Calm(2), Ask("bland", 0, "fix", "Please.")),
         (Work("prompt"), Work("finish")),
+    ),
+    "the answer to a prompt was lost, and Norm is late to show it": Scenario(
+        (
+            _born("bland"),
+            Calm(2),
+            Ask("bland", 0, "verify", "Please."),
+            Work("prompt", 0, (Fault(1, "fail", on="submit"),)),
+        ),
+        (Work("finish"), Work("finish")),
+        norm=NormHabits(run_seconds=5, lag=30),
     ),
     "a rule": Scenario((_born("bland"),), (Work("poll", "bland"), Work("mirror"), Work("finish"))),
     "two prompts": Scenario(
@@ -169,12 +189,14 @@ def struck(name: str, kinds: tuple[tuple[str, int], ...] = KINDS) -> Iterator[Hi
     for place, boundaries in enumerate(_boundaries(scenario)):
         for at in range(boundaries):
             for kind, amount in kinds:
+                if kind == "raced" and scenario.work[place].job != "mirror":
+                    continue
                 yield _history(scenario, place, _blow(scenario.work[place], at, kind, amount))
 
 
 def _blow(work: Work, at: int, kind: str, amount: int) -> Fault:
-    if kind == "twice":
-        return Fault(at, "meanwhile", step=work)
+    if kind in ("twice", "raced"):
+        return Fault(at, "meanwhile", step=work if kind == "twice" else RACE)
     return Fault(at, kind, amount)
 
 

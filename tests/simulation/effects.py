@@ -21,7 +21,7 @@ WORKER_SECONDS = 120
 """The timeout of every function in template.yaml."""
 ZOMBIE_SECONDS = 200
 """Longer than a poll's lease."""
-NESTING_MAX = 3
+NESTING_MAX = 4
 
 
 class Crash(BaseException):

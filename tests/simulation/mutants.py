@@ -111,6 +111,27 @@ MUTANTS = (
         "for issue_id in self.store.due(self.clock.now()):",
         "for issue_id in []:",
     ),
+    Mutant(
+        1,
+        "nobody looks what became of a write in doubt",
+        f"{DOMAIN}/lag.py",
+        "in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted",
+        "in_doubt = False",
+    ),
+    Mutant(
+        1,
+        "a rule is not asked again after a lost wake-up",
+        f"{USE_CASES}/finish_leftovers.py",
+        "report.prompted.extend(self.start(issue_id))",
+        "pass",
+    ),
+    Mutant(
+        1,
+        "a status that Norm's run gives is not carried",
+        f"{USE_CASES}/track_runs.py",
+        "return settle(edited, self.landscape, now, renew=True), (entry,)",
+        "return edited, (entry,)",
+    ),
     # 2: no echo, no flapping
     Mutant(
         2,
@@ -139,6 +160,13 @@ MUTANTS = (
         f"{DOMAIN}/managed_line.py",
         "if not ours:",
         "if True:",
+    ),
+    Mutant(
+        2,
+        "a row older than what was seen is believed",
+        f"{USE_CASES}/take_in.py",
+        "if len(issue.refs) > 1 or issue.pending or is_older:",
+        "if len(issue.refs) > 1 or issue.pending:",
     ),
     # 3: once
     Mutant(
@@ -206,6 +234,34 @@ MUTANTS = (
         '        if effect.state == "done":\n            return self._told(effect, "already")\n',
         "",
     ),
+    Mutant(
+        3,
+        "a rule forgets that it asked",
+        f"{DOMAIN}/rules.py",
+        "fired = {**issue.fired, rule.name: Fired(at=now, times=times + 1)}",
+        "fired = dict(issue.fired)",
+    ),
+    Mutant(
+        3,
+        "a rule asks in every window anew",
+        f"{DOMAIN}/rules.py",
+        "    if rule.cool_down_hours is None:\n        return None\n",
+        "    if rule.cool_down_hours is None:\n        return old_enough\n",
+    ),
+    Mutant(
+        3,
+        "a prompt in doubt is sent again after one look",
+        f"{USE_CASES}/submit_prompt.py",
+        "if looks < recovery.looks or now < due:",
+        "if False:",
+    ),
+    Mutant(
+        3,
+        "the turn passes on before the run has ended",
+        f"{USE_CASES}/prompt_line.py",
+        "self._record(effect, lambda issue: (_with_run(issue, run), ()))",
+        "self._leave(effect, lambda issue: (_with_run(issue, run), ()))",
+    ),
     # 4: no edit is lost
     Mutant(
         4,
@@ -256,6 +312,69 @@ MUTANTS = (
         "if (stored.version if stored else 0) != issue.version or any(",
         "if any(",
     ),
+    Mutant(
+        4,
+        "after a lost race the old answer is merged",
+        f"{USE_CASES}/push_changes.py",
+        "                reply = self.system(connection).get(reply.remote_id)\n",
+        "",
+    ),
+    Mutant(
+        4,
+        "what is overruled at the first meeting is not told",
+        f"{DOMAIN}/field_merge.py",
+        'return [self._entry("conflict", source.value, ours, detail=detail), *beside]',
+        "return beside",
+    ),
+    Mutant(
+        4,
+        "our line is gone, and that is an edit",
+        f"{DOMAIN}/field_merge.py",
+        'if is_last and (carrier == "comment" or',
+        'if is_last and (carrier == "comment" and',
+    ),
+    Mutant(
+        4,
+        "two workers write to one copy at once",
+        f"{DOMAIN}/push.py",
+        'model_copy(update={"due_at": lease_until})',
+        "model_copy(update={})",
+    ),
+    Mutant(
+        4,
+        "a renewed mark lets a second worker in",
+        f"{DOMAIN}/lag.py",
+        "if renew and not issue.refs[policy.connection].sending:",
+        "if renew:",
+    ),
+    Mutant(
+        4,
+        "what shall be held is decided",
+        f"{DOMAIN}/field_merge.py",
+        'if rule == "hold":',
+        "if False:",
+    ),
+    Mutant(
+        4,
+        "the preferred side does not win",
+        f"{DOMAIN}/field_merge.py",
+        "if preferred == self.policy.connection:",
+        "if False:",
+    ),
+    Mutant(
+        4,
+        "the preferred side does not keep its edit",
+        f"{DOMAIN}/field_merge.py",
+        "if preferred == last.by:",
+        "if False:",
+    ),
+    Mutant(
+        4,
+        "the earlier edit wins",
+        f"{DOMAIN}/field_merge.py",
+        'return "remote" if self.edited_at > last.at',
+        'return "remote" if self.edited_at < last.at',
+    ),
     # 5: the watermark
     Mutant(
         5,
@@ -292,6 +411,35 @@ MUTANTS = (
         "if self.states[state.connection].generation != state.generation:",
         "if False:",
     ),
+    Mutant(
+        5,
+        "the hot lane ends after one page",
+        f"{USE_CASES}/pull_changes.py",
+        "return reached or page.cursor is None",
+        "return True",
+    ),
+    Mutant(
+        5,
+        "a list that breaks off counts as whole",
+        f"{USE_CASES}/pull_changes.py",
+        "return page.cursor is not None and (not page.issues or page.cursor == cursor)",
+        "return False",
+    ),
+    Mutant(
+        5,
+        "the watermark is granted before the page is stored",
+        f"{USE_CASES}/pull_changes.py",
+        "clean &= self._take_page(page)\n            if page.cursor",
+        "self._advance(newest)\n            clean &= self._take_page(page)\n"
+        "            if page.cursor",
+    ),
+    Mutant(
+        5,
+        "a page counts as stored though its fingerprints wait",
+        f"{USE_CASES}/pull_changes.py",
+        "        finally:\n            self._save(fresh)\n",
+        "        finally:\n            pass\n",
+    ),
     # 6: nothing that may not be sent
     Mutant(
         6,
@@ -313,6 +461,27 @@ MUTANTS = (
         f"{DOMAIN}/push.py",
         "if utf16_units(text) > policy.description_units_max:",
         "if False:",
+    ),
+    Mutant(
+        6,
+        "a prompt mentions Norm",
+        f"{DOMAIN}/prompt.py",
+        "{without_mention(request.text)}",
+        "{request.text}",
+    ),
+    Mutant(
+        6,
+        "a title mentions Norm",
+        f"{DOMAIN}/push.py",
+        "title=cut(without_mention(issue.title), TITLE_UNITS_MAX)",
+        "title=cut(issue.title, TITLE_UNITS_MAX)",
+    ),
+    Mutant(
+        6,
+        "a draft has no room for our line",
+        f"{DOMAIN}/push.py",
+        "room = policy.description_units_max - utf16_units(line) - 2",
+        "room = policy.description_units_max",
     ),
     # 7: work is bounded
     Mutant(

@@ -125,13 +125,16 @@ class Oracle:
             asked = [e for e in self._effects_of(issue) if e.rule == rule.name]
             if len(asked) > 1:
                 raise Broken(f"rules: {rule.name} asked {len(asked)} times about {issue.issue_id}")
+            due_at = issue.asks.get(rule.name)
+            if due_at and (asked or due_at <= self.world.clock.now()):
+                raise Broken(f"rules: {rule.name} still asks about {issue.issue_id}")
             fits = [
                 rule.at in issue.refs,
                 issue.created_at and issue.created_at >= rule.since_at,
                 issue.status in rule.when.status,
                 rule.when.severity is None or issue.severity in rule.when.severity,
                 rule.when.origin is None or issue.origin in rule.when.origin,
-                rule.name not in issue.asks,  # the budget of this day is used up
+                due_at is None,  # else the budget of this day is used up
             ]
             if all(fits) and not asked:
                 raise Broken(f"rules: {rule.name} never asked about {issue.issue_id}")
@@ -295,7 +298,7 @@ class Oracle:
         made = sum(value in set(self._meanings(edit, name)) for edit in edits)
         first = vendor.history[remote_id][0][1].raw.get(name)
         born = HumanEdit(connection, remote_id, name, first, self.world.clock.now())
-        return made + (value in set(self._meanings(born, name)))
+        return made + (first is not None and value in set(self._meanings(born, name)))
 
     def _meanings(self, edit: HumanEdit, name: str) -> Iterator[str | None]:
         yield edit.raw

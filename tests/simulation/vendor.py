@@ -62,7 +62,7 @@ class Habits:
 @dataclass
 class Vendor:
     """`history` has every state of every issue with our time of it; `born_of` whose create it was;
-    `agreed` tells the raw values that nobody can take for news."""
+    `agreed` tells the raw values that nobody can take for news; `ours` is what we left last."""
 
     name: str
     kind: str
@@ -77,6 +77,7 @@ class Vendor:
     words: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     agreed: Callable[[str, str], set[str | None]] = lambda remote_id, name: set()
+    ours: dict[str, RemoteIssue] = field(default_factory=dict)
     windows: int = 0
 
     @property
@@ -224,6 +225,9 @@ class Vendor:
         if extra := set(changes) - WRITABLE[self.kind]:
             raise Broken(f"undocumented: {self.kind} has no way to write {extra}")
         self._check_changes(seen, changes)
+        last = self.ours.get(seen.remote_id)
+        if last and last.updated_at and seen.updated_at and seen.updated_at < last.updated_at:
+            raise Broken(f"twice: two workers write to {seen.remote_id} at once")
         old = self.now(seen.remote_id)
         whole = {"status": seen.raw["status"], "description": seen.description}
         written = {**(whole if self.kind == "zylon" else {}), **changes}
@@ -232,7 +236,10 @@ class Vendor:
         if "external_link" in kept:
             kept["external_link"] = f'{{"provider":"link","url":"{kept["external_link"]}"}}'
         text = kept.pop("description", old.description)
-        return self._store(replace(old, raw={**old.raw, **kept}, description=text))
+        self.ours[seen.remote_id] = self._store(
+            replace(old, raw={**old.raw, **kept}, description=text)
+        )
+        return self.ours[seen.remote_id]
 
     def post(self, remote_id: str, text: str) -> None:
         self.asked["post"] += 1
