@@ -6,6 +6,7 @@ from issuebridge.domain.errors import (
     AccessRefused,
     Gone,
     LostRace,
+    Misconfigured,
     RateLimited,
     StaleCursor,
     Transient,
@@ -244,3 +245,19 @@ def test_a_second_copy_with_our_reference_is_named_a_twin_and_goes_nowhere():
     del world.systems["bland"].issues["uuid-1002"]
     world.rounds(4)
     assert world.poll("bland").twins == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "calls_a_person"),
+    [(Transient("throttled"), False), (Misconfigured("no such table"), True)],
+)
+def test_only_what_does_not_pass_by_itself_calls_a_person(error, calls_a_person):
+    world = World()
+
+    def fail(*_: object) -> None:
+        raise error
+
+    world.connections.acquire = fail
+    (report,) = world.pull.kind("bland", remaining_seconds=lambda: 900)
+    assert report.problem == str(error)
+    assert report.remedy_needed is calls_a_person

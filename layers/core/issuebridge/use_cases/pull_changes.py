@@ -35,7 +35,6 @@ LEASE_SECONDS = 180
 """Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
 REMAINING_SECONDS_MIN = 30
 """One more read may take a connect and a read time-out, and the state must still be stored."""
-SAVE_EVERY = 20
 UNREAD_MAX = 3
 """So many single reads that fail in a row are no longer about the issues."""
 WHOLE_SWEEP_PAGES_MAX = 100_000
@@ -89,7 +88,8 @@ class PullChanges:
         except LostRace:
             return PullReport(name, problem="another round is under way", busy=True)
         except SyncError as error:
-            return PullReport(name, problem=str(error), remedy_needed=True)
+            passes = isinstance(error, Transient)
+            return PullReport(name, problem=str(error), remedy_needed=not passes)
 
 
 @dataclass
@@ -313,9 +313,6 @@ class _Round:
                 taken = {} if self._waits(remote) else self._taken(remote, open_creates)
                 fresh |= taken
                 clean &= bool(taken) or self._is_set_aside(remote.remote_id)
-                if len(fresh) >= SAVE_EVERY:
-                    self._save(fresh)
-                    fresh = {}
         finally:
             self._save(fresh)
         return clean
