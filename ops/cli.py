@@ -123,6 +123,9 @@ def _push(options: argparse.Namespace) -> int:
     running = stack.running_config()
     for line in _differences(running, switched_on(config, running, datetime.now(UTC))):
         console.print(line, markup=False)
+    gone = sorted(running.connections.keys() - config.connections.keys()) if running else []
+    for name in gone:
+        console.print(f"{name} goes: the issues linked there are mirrored no more", markup=False)
     _tell_findings(config)
     stack.push_config(config)
     return 0
@@ -211,10 +214,12 @@ def _release(options: argparse.Namespace) -> int:
 
 def _probe(options: argparse.Namespace) -> int:
     wiring, name = _stack(options).wiring(), options.connection
-    ref = _found(wiring, options.issue).refs.get(name)
-    if ref is None or not wiring.landscape.policies[name].may_write:
-        raise StackError(f"{options.issue} has no copy at {name} that may be written to")
-    if not by_hand.takes_link(wiring.system(name), ref.remote_id):
+    issue, policy = _found(wiring, options.issue), wiring.landscape.policies.get(name)
+    if policy is None or not policy.may_write:
+        raise StackError(f"{name} is no connection that may be written to")
+    if [*issue.refs] != [name]:
+        raise StackError(f"{options.issue} is linked: name an issue for tests at {name} alone")
+    if not by_hand.probe_link(wiring.system(name), issue.refs[name].remote_id):
         raise StackError(f"{name} does not take a link: choose managed_line or comment")
     wiring.connections.prove(name, wiring.config.connections[name].base_url)
     console.print(f"{name} takes a link: carriers: {{ external_link: native }} may be pushed")

@@ -57,7 +57,7 @@ def _row(issue: CanonicalIssue, wiring: Wiring) -> LinkRow:
         issue.status,
         issue.severity,
         issue.external_link,
-        tuple(_side(issue, policies[name]) for name in _lives(issue) if name in policies),
+        tuple(_side(issue, policies.get(name), name) for name in _lives(issue)),
         tuple(run.run_id or "(no id)" for run in issue.runs),
         tuple(f"{name}: {mark.reason or 'lags'}" for name, mark in issue.pending.items()),
     )
@@ -67,8 +67,10 @@ def _lives(issue: CanonicalIssue) -> list[str]:
     return [name for name, ref in issue.refs.items() if ref.is_live]
 
 
-def _side(issue: CanonicalIssue, policy: Policy) -> Side:
-    ref = issue.refs[policy.connection]
+def _side(issue: CanonicalIssue, policy: Policy | None, name: str) -> Side:
+    ref = issue.refs[name]
+    if policy is None:
+        return Side(name, ref.display_id, dict.fromkeys(FIELDS, "not configured"), agrees=False)
     fields = {name: _shown(issue, policy, name) for name in FIELDS}
     lags = [n for n in FIELDS if n not in ref.notes and shows_another(issue, policy, n)]
     return Side(policy.connection, ref.display_id, fields, agrees=not lags)
@@ -209,7 +211,10 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
             f"{equation['set_aside']}{'' if equation['closes'] else '   DOES NOT CLOSE'}"
         )
     lines += [f"set aside: {name}: {reason}" for name, reason in row["set_aside"].items()]
-    lines += [f"twin: {name} of {issue_id}: close one" for name, issue_id in row["twins"].items()]
+    lines += [
+        f"twin: {name} of {issue_id}: close it, or take our line out of it"
+        for name, issue_id in row["twins"].items()
+    ]
     lines += [f"missing: {remote_id}" for remote_id in row["missing"]]
     lines += [f"paused until {row['paused_until']}"] if row["paused_until"] else []
     return lines + ([f"problem: {row['problem']}"] if row["problem"] else [])

@@ -3,7 +3,7 @@
 import pytest
 
 from issuebridge.domain.errors import Rejected
-from issuebridge.use_cases.by_hand import takes_link
+from issuebridge.use_cases.by_hand import probe_link
 from tests.integration.served import served
 
 LINK = "https://antimetal.example/i/{}"
@@ -64,7 +64,7 @@ def test_a_link_is_told_in_one_comment_whatever_is_lost_of_it(world, kind):
     born, twin = pair(world)
     world.rounds(6)
     (text,) = comments(world, twin)
-    assert text.splitlines()[0] == f"Linked issue: {LINK.format(born)}"
+    assert text.endswith(f"] Linked issue: {LINK.format(born)}")
     assert is_quiet(world)
 
 
@@ -73,7 +73,7 @@ def test_a_link_is_told_in_one_comment_whatever_is_lost_of_it(world, kind):
 )
 def test_a_probe_tells_whether_a_link_stands(world):
     fresh = world.sims["bland"].add(title="For tests", status="todo")["id"]
-    taken = takes_link(world.system("bland"), fresh)
+    taken = probe_link(world.system("bland"), fresh)
     assert taken == (world.sims["bland"].switches["unknown_patch_field"] == "accept")
 
 
@@ -83,5 +83,5 @@ def test_a_probe_spares_an_issue_that_has_a_link(world):
     issue = world.sims["bland"].add(status="todo")["id"]
     world.sims["bland"].edit(issue, external_link=bound)
     with pytest.raises(Rejected, match="has a link"):
-        takes_link(world.system("bland"), issue)
+        probe_link(world.system("bland"), issue)
     assert world.sims["bland"].issues[issue]["external_link"] == bound

@@ -244,7 +244,7 @@ class Vendor:
     def post(self, remote_id: str, text: str) -> None:
         self.asked["post"] += 1
         told = self.posted.setdefault(remote_id, [])
-        value = text.splitlines()[0]
+        value = text.split("] ")[1]
         self._check_text("comment", text, COMMENT_MAX)
         if told and told[-1] == value:
             raise Broken(f"twins: {remote_id} is told {value!r} again")

@@ -10,7 +10,6 @@ from hypothesis import strategies as some
 from issuebridge.adapters.bland.mapping import (
     TRAITS,
     from_canonical,
-    harmless,
     to_canonical,
     to_entry,
 )
@@ -127,12 +126,12 @@ def test_a_create_fits_the_limits_and_never_mentions_norm(title, description, ca
 
 @given(some.text("@nOrm\u200b ", max_size=12))
 def test_no_arrangement_of_letters_gets_a_mention_through(text):
-    assert without_mention(harmless(text)) == harmless(text)
+    assert without_mention(without_mention(text)) == without_mention(text)
 
 
 def test_text_without_a_mention_is_not_touched():
-    assert harmless("mail norm@example.com, or @normal? no: @nor m") is not None
-    assert harmless("norm @ 5") == "norm @ 5"
+    assert without_mention("mail norm@example.com, or @normal? no: @nor m") is not None
+    assert without_mention("norm @ 5") == "norm @ 5"
 
 
 def test_an_activity_entry_is_read_leniently():

@@ -27,7 +27,7 @@ def link(world: World, twin: str) -> str | None:
 
 
 def told(world: World) -> list[str]:
-    return [text.splitlines()[0] for _, text in world.systems["bland"].comments]
+    return [text.split("] ")[1] for _, text in world.systems["bland"].comments]
 
 
 def is_quiet(world: World) -> bool:
@@ -137,6 +137,7 @@ def test_a_refused_comment_is_set_aside_and_posted_once_released():
     issue = world.issue_of("bland", twin)
     assert issue.refs["bland"].notes["external_link"].detail == "400: unknown field"
     assert is_quiet(world)
+    assert issue.pending["bland"].set_aside, "and tried again after a pause"
     world.systems["bland"].post = plain
     now = world.clock.now()
     release(world.store, world.ledger, world.landscape, issue.issue_id, take="ours", now=now)

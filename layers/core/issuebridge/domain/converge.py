@@ -1,7 +1,6 @@
-"""Bringing the copies of one issue into step: what was edited, who wins, and who lags.
+"""What one copy of an issue says now, taken in: edited, linked, deleted, come back, unlinked.
 
-Pure: `observe` takes in what one copy says now, `settle` says which copies lag, `plan_write` is
-the smallest write that ends a lag. The callers read, commit and send.
+Pure: the callers read and commit. Which copies lag then is told in `lag`, what to write in `push`.
 """
 
 from dataclasses import dataclass
@@ -129,9 +128,11 @@ def bury(issue: CanonicalIssue, landscape: Landscape, connection: str, now: date
     """A copy is gone: its ref becomes a tombstone, so that it is never made anew. The other sides
     are closed only if the route says so, and never deleted."""
     ref = issue.refs[connection]
-    if not ref.is_live:
+    if ref.deleted:
         return Observed(issue)
     issue = with_ref(issue, ref.model_copy(update={"deleted": True, "sending": {}}))
+    if ref.ended:
+        return Observed(settle(issue, landscape, now))
     entry = HistoryEntry(at=now, field="status", outcome="deleted", by=connection, old=issue.status)
     if _closes(issue, landscape, connection):
         edit = Edit(by=_deleted_at(connection), at=now)

@@ -61,16 +61,17 @@ class Baseline(Frozen):
 
 
 class FieldNote(Frozen):
-    """Why a field is not carried here; never an error that is retried for ever.
+    """Why a field is not carried here.
 
-    `value` is ours for what could not be written, the remote's for what is frozen or held, and
-    `raws` is what the remote showed then. What was refused is tried again at `due_at`.
+    `value` is ours for what could not be written by this `carrier`, the remote's for what is frozen
+    or held, and `raws` is what the remote showed then. What was refused is tried again at `due_at`.
     """
 
     kind: NoteKind
     detail: str
     value: str | None = None
     raws: tuple[str | None, ...] = ()
+    carrier: str | None = None
     attempts: int = 0
     due_at: datetime | None = None
 
@@ -106,11 +107,13 @@ class ExternalRef(Frozen):
 
 
 class Pending(Frozen):
-    """A copy lags. `attempts` counts failures, `due_at` is when to look again."""
+    """A copy lags. `attempts` counts failures, `due_at` is when to look again; `set_aside`: only
+    to try again what was refused."""
 
     due_at: datetime
     attempts: int = 0
     reason: str | None = None
+    set_aside: bool = False
 
 
 class Edit(Frozen):

@@ -5,7 +5,7 @@ Pure: `settle` gives the issue the marks that say so, from its values and the co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from issuebridge.domain.config import Route
 from issuebridge.domain.issue import (
@@ -21,6 +21,8 @@ from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.reading import carries
 from issuebridge.domain.rules import Rule, due_asks
 from issuebridge.domain.words import Field, Part
+
+_LATER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def asks_of(issue: CanonicalIssue, landscape: Landscape) -> dict[str, datetime]:
 def _mark(issue: CanonicalIssue, policy: Policy, now: datetime, *, renew: bool) -> Pending | None:
     """When to write to this copy, if ever: now, when its failures are waited out, or when what
     was refused is tried again."""
-    retry, mark = _retry(issue, policy), issue.pending.get(policy.connection)
+    mark = issue.pending.get(policy.connection)
     if not _lags(issue, policy):
-        return retry
-    if mark is None or mark == retry:
+        return _retry(issue, policy)
+    if mark is None or mark.set_aside:
         return Pending(due_at=now)
     if renew and not issue.refs[policy.connection].sending:
         return mark.model_copy(update={"due_at": min(mark.due_at, now)})
@@ -87,12 +89,13 @@ def _mark(issue: CanonicalIssue, policy: Policy, now: datetime, *, renew: bool) 
 
 
 def _retry(issue: CanonicalIssue, policy: Policy) -> Pending | None:
-    ref = issue.refs[policy.connection]
-    dues = [(note.due_at, note.detail) for note in ref.notes.values() if note.due_at]
-    if not dues or ref.deleted or not policy.may_write:
+    notes = issue.refs[policy.connection].notes
+    refused = [notes[part] for part in lagging(issue, policy, _LATER) if part in notes]
+    dues = [(note.due_at, note.detail) for note in refused if note.due_at]
+    if not dues:
         return None
     due_at, reason = min(dues)
-    return Pending(due_at=due_at, reason=reason)
+    return Pending(due_at=due_at, reason=reason, set_aside=True)
 
 
 def _lags(issue: CanonicalIssue, policy: Policy) -> bool:
@@ -115,7 +118,9 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
         if note and _is_outdated(note, field, value, carried=carried):
             del notes[name]
         if not carried and not field.writable and name not in notes and value is not None:
-            notes[name] = FieldNote(kind="unsupported", detail="not held here", value=value)
+            notes[name] = FieldNote(
+                kind="unsupported", detail="not held here", value=value, carrier=field.carrier
+            )
             carried = base is not None
         if base and carried:
             baselines[name] = Baseline(value=value, raws=base.raws)
@@ -125,11 +130,13 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
 
 
 def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool) -> bool:
-    """The reason has gone: it is carried, another value is meant, or a carrier was configured."""
+    """The reason has gone: it is carried, it has another carrier, or another value is meant, unless
+    the reason lies in the words around it."""
     if note.kind not in ("unsupported", "rejected"):
         return False
-    now_has_a_carrier = note.kind == "unsupported" and field.writable and not note.raws
-    return carried or note.value != value or now_has_a_carrier
+    is_of_words = note.kind == "unsupported" and bool(note.raws)
+    other_value = note.value != value and not is_of_words
+    return carried or note.carrier != field.carrier or other_value
 
 
 def lagging(issue: CanonicalIssue, policy: Policy, now: datetime | None = None) -> list[Part]:

@@ -105,7 +105,7 @@ def _round(
         words = {field: write.changes[field] for field in _MAPPED if field in write.changes}
         remotes = {**remotes, name: _with(remotes[name], words, at)}
         issue = observe(issue, remotes[name], landscape, name, now=at).issue
-        issue, _ = finish(issue, landscape, name, write, {}, at)
+        issue, _ = finish(issue, landscape, name, write, {}, remotes[name], at)
         written += [f"{name} {field}={raw}" for field, raw in words.items()]
     return issue, remotes, written
 

@@ -18,7 +18,13 @@ from issuebridge.domain.issue import (
     with_ref,
 )
 from issuebridge.domain.lag import Landscape, lagging, line_belongs, settle, shows_another, wanted
-from issuebridge.domain.managed_line import ManagedLine, drop_line, put_line, without_lines
+from issuebridge.domain.managed_line import (
+    ManagedLine,
+    drop_line,
+    put_line,
+    read_line,
+    without_lines,
+)
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.text import cut, utf16_units, without_mention
 from issuebridge.domain.words import Field, Part
@@ -27,6 +33,7 @@ Written = Literal["status", "severity", "external_link", "description"]
 TITLE_UNITS_MAX = 200
 REFUSED_PAUSE = timedelta(minutes=15)
 REFUSED_PAUSE_MAX = timedelta(days=1)
+GROWTHS_MAX = 4
 """A refused write is tried again after a pause, each four times as long as the last."""
 
 
@@ -82,6 +89,7 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: 
                 detail=problem,
                 value=_meant(issue, policy, part),
                 raws=words,
+                carrier="managed_line",
             )
             for part in lined
         }
@@ -162,38 +170,84 @@ def finish(
     connection: str,
     write: Write,
     refused: Mapping[Part, str],
+    reply: RemoteIssue,
     now: datetime,
 ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
     """After the answer was observed: what was refused, or ignored without a word, is set aside.
 
     A copy that still shows what it showed before our write has ignored it. One that shows a third
-    value was edited in the window of our round trip, and `observe` has taken that edit in.
+    value was edited in the window of our round trip, and `observe` has taken that edit in. A line
+    that stands there in a form we cannot read would only be added to: it is left.
     """
     policy, ref = landscape.policies[connection], issue.refs[connection]
     notes, history = {**ref.notes, **write.notes}, []
     for name, expected in write.sending.items():
-        still = shows_another(issue, policy, name)
+        if ref.ended and name != "line":
+            continue
         is_meant = name == "line" or wanted(issue, connection, name) == expected.value
-        if name in refused or (still and is_meant):
-            shown = ref.baselines[name].raws
-            detail = refused.get(name, f"accepted, yet it still shows {shown}")
+        if name in refused or (shows_another(issue, policy, name) and is_meant):
+            note = _set_aside(issue, policy, name, expected.value, refused.get(name), reply, now)
             before = ref.notes.get(name)
-            notes[name] = _refused(before, detail, expected.value, now)
-            if before is None or before.detail != detail:
-                history.append(_entry(ref, name, "rejected", expected.value, now, detail))
+            notes[name] = note
+            if before is None or before.detail != note.detail:
+                history.append(_entry(ref, name, "rejected", expected.value, now, note.detail))
         else:
             history.append(_entry(ref, name, "pushed", expected.value, now, None))
     update = {"notes": notes, "sending": {}, "sending_at": None}
     freed = with_ref(issue, ref.model_copy(update=update))
     pending = {k: v for k, v in freed.pending.items() if k != connection}
-    return settle(freed.model_copy(update={"pending": pending}), landscape, now), history
+    after = settle(freed.model_copy(update={"pending": pending}), landscape, now)
+    return _with_attempts(after, issue, connection), history
 
 
-def _refused(before: FieldNote | None, detail: str, value: str | None, now: datetime) -> FieldNote:
+def _with_attempts(
+    after: CanonicalIssue, before: CanonicalIssue, connection: str
+) -> CanonicalIssue:
+    """What still lags has failed as often as before: its pauses go on growing."""
+    old, new = before.pending.get(connection), after.pending.get(connection)
+    if old is None or new is None or new.set_aside:
+        return after
+    mark = new.model_copy(update={"attempts": old.attempts})
+    return after.model_copy(update={"pending": {**after.pending, connection: mark}})
+
+
+def _set_aside(
+    issue: CanonicalIssue,
+    policy: Policy,
+    part: Part,
+    value: str | None,
+    refusal: str | None,
+    reply: RemoteIssue,
+    now: datetime,
+) -> FieldNote:
+    ref, reference = issue.refs[policy.connection], reference_for(issue.issue_id, policy.connection)
+    carrier = "managed_line" if part == "line" else policy.fields[part].carrier
+    stands = reference in reply.description and read_line(reply.description, reference) is None
+    if carrier == "managed_line" and refusal is None and stands:
+        return FieldNote(
+            kind="unsupported",
+            detail="the vendor rewrites our line, so that it cannot be read again",
+            value=value,
+            raws=(text_digest(reply.description),),
+            carrier=carrier,
+        )
+    detail = refusal or f"accepted, yet it still shows {ref.baselines[part].raws}"
+    return refused_note(ref.notes.get(part), detail, value, carrier, now)
+
+
+def refused_note(
+    before: FieldNote | None, detail: str, value: str | None, carrier: str, now: datetime
+) -> FieldNote:
+    """A note that has the write tried again, after a longer pause at each refusal."""
     attempts = before.attempts + 1 if before and before.kind == "rejected" else 1
-    pause = min(REFUSED_PAUSE * 4 ** (attempts - 1), REFUSED_PAUSE_MAX)
+    pause = min(REFUSED_PAUSE * 4 ** min(attempts - 1, GROWTHS_MAX), REFUSED_PAUSE_MAX)
     return FieldNote(
-        kind="rejected", detail=detail, value=value, attempts=attempts, due_at=now + pause
+        kind="rejected",
+        detail=detail,
+        value=value,
+        carrier=carrier,
+        attempts=attempts,
+        due_at=now + pause,
     )
 
 

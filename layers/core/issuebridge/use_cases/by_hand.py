@@ -3,13 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from issuebridge.domain.errors import LostRace, Rejected
+from issuebridge.domain.errors import Conflict, Gone, LostRace, Rejected
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
     Edit,
     HistoryEntry,
-    comment_key,
     reference_for,
     with_ref,
 )
@@ -20,7 +19,10 @@ from issuebridge.ports import ConnectionStore, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.races import until_won
 
 ALLOWED = timedelta(hours=1)
-PROBE_LINK = "https://issuebridge.example/probe"
+PROBE_LINKS = (
+    "https://issuebridge.example/Probe?issue=T-1#top",
+    "https://issuebridge.example/probe",
+)
 
 Side = Literal["ours", "theirs"]
 
@@ -55,24 +57,27 @@ def release(
         assert issue is not None, "the caller has found it"
         for name in issue.parked:
             _replan(ledger, reference_for(issue_id, name), now)
-        for name, ref in issue.refs.items():
-            _replan(ledger, comment_key(issue_id, name, len(ref.comments)), now)
         freed = settle(_freed(issue, take, now), landscape, now)
         return store.commit(freed, wake=bool(freed.pending))
 
     return until_won(issue_id, step)
 
 
-def takes_link(system: IssueSystem, remote_id: str) -> bool:
-    """Whether a link that is written there stands. Asked of an issue for tests, which keeps it."""
+def probe_link(system: IssueSystem, remote_id: str) -> bool:
+    """Whether links written to this issue for tests stand just as written; it keeps the last."""
     seen = system.get(remote_id)
     if seen.raw.get("external_link") is not None:
         raise Rejected(f"{seen.display_id} has a link: name an issue for tests that has none")
-    try:
-        shown = system.update(seen, {"external_link": PROBE_LINK})
-    except Rejected:
-        return False
-    return find_url(shown.raw.get("external_link") or "") == PROBE_LINK
+    for link in PROBE_LINKS:
+        try:
+            seen = system.update(seen, {"external_link": link})
+        except (Gone, Conflict):
+            raise
+        except Rejected:
+            return False
+        if find_url(seen.raw.get("external_link") or "") != link:
+            return False
+    return True
 
 
 def unlink(

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import SyncError
+from issuebridge.domain.issue import Pending
 from issuebridge.ports import Clock, IssueStore, Ledger
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
 from issuebridge.use_cases.start_prompts import StartPrompts
@@ -20,7 +21,7 @@ DRIFT_WITHIN = timedelta(hours=1)
 @dataclass
 class Leftovers:
     """What was done; `failed` tells by issue or prompt why a step raised, `drift` how many issues
-    are still out of step somewhere, but for what is set aside for longer than an hour."""
+    are still out of step somewhere, but for what is set aside or waits its turn."""
 
     pushed: list[Outcome] = field(default_factory=list)
     prompted: list[Prompted] = field(default_factory=list)
@@ -48,7 +49,7 @@ class FinishLeftovers:
 
     def __call__(self, *, remaining_seconds: Callable[[], float]) -> Leftovers:
         """Stops in time; the next call goes on with what is still marked."""
-        report = Leftovers()
+        report, broken = Leftovers(), []
         for name, finish in self._steps(report):
             if remaining_seconds() < REMAINING_SECONDS_MIN:
                 break
@@ -56,8 +57,20 @@ class FinishLeftovers:
                 finish()
             except SyncError as error:
                 report.failed[name] = str(error)
-        report.drift = len(self.store.due(self.clock.now() + DRIFT_WITHIN))
+            except Exception as error:  # noqa: BLE001 - a defect at one issue stops no other
+                broken.append(error)
+        if broken:
+            raise ExceptionGroup("what is left was tried, but for these", broken)
+        report.drift = self._drift()
         return report
+
+    def _drift(self) -> int:
+        """How many issues have a copy that lags, and neither waits its turn nor is set aside."""
+        now = self.clock.now()
+        issues = [self.store.load(issue_id) for issue_id in self.store.due(now + DRIFT_WITHIN)]
+        marks = [issue.pending.values() for issue in issues if issue]
+        late = [any(_is_late(mark, now) for mark in of_issue) for of_issue in marks]
+        return sum(late)
 
     def _steps(self, report: Leftovers) -> Iterator[tuple[str, Callable[[], None]]]:
         for issue_id in self.store.due(self.clock.now()):
@@ -79,15 +92,18 @@ class FinishLeftovers:
 
     def _doubtful(self) -> list[Effect]:
         """Sent, and no answer; nobody else looks once the issue asks for none any more."""
-        effects = [
-            effect
-            for name in self.config.connections
-            for kind in ("create", "comment")
-            for effect in self.ledger.open(kind, name)
-        ]
+        creates = (self.ledger.open("create", name) for name in self.config.connections)
+        comments = (self.ledger.open("comment", name) for name in self._blands())
+        effects = [effect for found in (*creates, *comments) for effect in found]
         now = self.clock.now()
         return [effect for effect in effects if effect.state != "planned" and effect.due_at <= now]
 
     def _open_prompts(self) -> list[Effect]:
-        blands = [name for name, c in self.config.connections.items() if c.kind == "bland"]
-        return [effect for name in blands for effect in self.ledger.open("prompt", name)]
+        return [effect for name in self._blands() for effect in self.ledger.open("prompt", name)]
+
+    def _blands(self) -> list[str]:
+        return [name for name, c in self.config.connections.items() if c.kind == "bland"]
+
+
+def _is_late(mark: Pending, now: datetime) -> bool:
+    return not mark.set_aside and (mark.attempts > 0 or mark.due_at <= now)

@@ -13,9 +13,11 @@ from issuebridge.domain.config import Recovery
 from issuebridge.domain.effect import Effect, look_due
 from issuebridge.domain.errors import (
     Ambiguous,
+    Conflict,
     Misconfigured,
     RateLimited,
     Rejected,
+    SyncError,
     Transient,
 )
 from issuebridge.ports import Clock, Ledger
@@ -23,6 +25,9 @@ from issuebridge.ports import Clock, Ledger
 LEASE_SECONDS = 150
 LOOK_BACK_SECONDS = 600
 """How far before the send time we look, for clocks that disagree."""
+
+LOOK_AGAIN_SECONDS = 60
+NOT_WANTED = "not found, and no longer asked for"
 
 Made = TypeVar("Made")
 
@@ -83,7 +88,7 @@ class Once:
             due = self.clock.now()
             self.ledger.put(effect.doubted(due, str(error)))
             return Step("waiting", f"no clear answer: {error}", due)
-        except (Transient, Misconfigured) as error:
+        except (Transient, Misconfigured, Conflict) as error:
             self.ledger.put(effect.planned(self.clock.now(), str(error)))
             raise
         except Rejected as error:
@@ -94,17 +99,21 @@ class Once:
         """What did become of it? Found: keep it. Not found often enough: the same request once
         more, if the issue still asks for it."""
         sent_at = effect.sent_at or effect.planned_at
-        found = work.find(effect, sent_at - timedelta(seconds=LOOK_BACK_SECONDS))
+        try:
+            found = work.find(effect, sent_at - timedelta(seconds=LOOK_BACK_SECONDS))
+        except SyncError as error:
+            due = self.clock.now() + timedelta(seconds=LOOK_AGAIN_SECONDS)
+            self.ledger.put(effect.model_copy(update={"due_at": due, "reason": str(error)}))
+            raise
         if found is not None:
             return work.keep(effect, found)
         looks = effect.looks + 1
         over = self.recovery.over_seconds
         due = look_due(sent_at, looks, looks=self.recovery.looks, over_seconds=over)
         if looks >= self.recovery.looks and self.clock.now() >= due:
-            planned = self.ledger.put(effect.planned(self.clock.now(), "not found: sent again"))
-            return self._send(planned, work) if work.is_wanted(effect) else _NOT_FOUND
+            if work.is_wanted(effect):
+                return self._send(effect, work)
+            self.ledger.put(effect.planned(self.clock.now(), NOT_WANTED))
+            return Step("waiting", NOT_WANTED)
         self.ledger.put(effect.looked(due))
         return Step("waiting", f"not found at look {looks}", due)
-
-
-_NOT_FOUND = Step("waiting", "not found")

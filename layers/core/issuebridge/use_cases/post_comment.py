@@ -14,12 +14,12 @@ from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import (
     CanonicalIssue,
     ExternalRef,
-    FieldNote,
     HistoryEntry,
     comment_key,
     with_ref,
 )
 from issuebridge.domain.lag import Landscape, lagging, newly_pending, settle, wanted
+from issuebridge.domain.push import refused_note
 from issuebridge.ports import Clock, Comments, IssueStore, Ledger
 from issuebridge.use_cases.once import Once, Step
 from issuebridge.use_cases.races import until_won
@@ -43,17 +43,21 @@ class PostComment:
     def __call__(self, issue: CanonicalIssue, connection: str) -> Step | None:
         """None when this copy needs no comment."""
         policy = self.landscape.policies[connection]
-        if policy.fields[FIELD].carrier != "comment" or FIELD not in lagging(issue, policy):
+        now = self.clock.now()
+        if policy.fields[FIELD].carrier != "comment" or FIELD not in lagging(issue, policy, now):
             return None
         value = wanted(issue, connection, FIELD)
         assert value is not None, "without a value there is nothing to carry"
         key = comment_key(issue.issue_id, connection, len(issue.refs[connection].comments))
         effect = self.ledger.get(key) or self._plan(issue, connection, key, value)
-        if effect.state in ("planned", "parked") and effect.request != value:
-            effect = effect.planned(self.clock.now()).model_copy(update={"request": value})
+        if effect.state == "parked" or (effect.state == "planned" and effect.request != value):
+            effect = effect.planned(now).model_copy(update={"request": value})
         return self.once(effect, self)
 
     def look(self, effect: Effect) -> Step:
+        if not self._ref(effect).is_live:
+            self.ledger.put(effect.parked("the copy is gone, or unlinked"))
+            return Step("parked", "the copy is gone, or unlinked")
         if not self.landscape.policies[effect.connection].may_write:
             return Step("waiting", "nothing is written there now")
         return self.once.look(effect, self)
@@ -73,7 +77,7 @@ class PostComment:
         )
 
     def send(self, effect: Effect) -> str:
-        text = f"Linked issue: {effect.request}\n\n[issuebridge ref={effect.key}]"
+        text = f"[issuebridge ref={effect.key}] Linked issue: {effect.request}"
         self.comments(effect.connection).post(self._ref(effect).remote_id, text)
         return effect.request
 
@@ -105,18 +109,18 @@ class PostComment:
         return until_won(effect.issue_id, step)
 
     def park(self, effect: Effect, reason: str) -> Step:
-        """Set aside until another value is meant, or a person releases it."""
+        """Set aside: tried again after a pause, when another value is meant, or once released."""
 
         def step() -> Step:
             issue = self._issue(effect)
             ref, now = issue.refs[effect.connection], self.clock.now()
-            note = FieldNote(kind="rejected", detail=reason, value=effect.request)
+            note = refused_note(ref.notes.get(FIELD), reason, effect.request, "comment", now)
             noted = ref.model_copy(update={"notes": {**ref.notes, FIELD: note}})
             entry = HistoryEntry(
                 at=now, field=FIELD, outcome="rejected", by=ref.connection, detail=reason
             )
             after = settle(with_ref(issue, noted), self.landscape, now)
-            self.store.commit(after, [entry])
+            self.store.commit(after, [entry] if note.attempts == 1 else [])
             return Step("parked", reason)
 
         return until_won(effect.issue_id, step)

@@ -273,7 +273,7 @@ class _Round:
 
     def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
         """Count what this round closes; the one that goes beyond the limit is not stored."""
-        if closes(before, after.status):
+        if closes(before, after):
             self._demand_few(1)
             self.closed += 1
 
@@ -289,7 +289,7 @@ class _Round:
         now, allowed = self.pull.clock.now(), self.state.allowed_until
         if self.closed + more > limit and not (allowed and allowed > now):
             raise Tripped(
-                f"more than {limit} linked issues were closed at once: the rest waits; look at the "
+                f"more than {limit} linked issues would be closed at once; look at the "
                 f"vendor, then `issuebridge allow {self.state.connection}` if that is right"
             )
 
@@ -381,7 +381,8 @@ class _Round:
             return {}
         if taken.kind == "stored":
             self.report.stored[remote.display_id] = taken.issue_id
-        elif taken.kind == "twin" and len(self.state.twins) < FAILING_MAX:
+        self._remember(twins={k: v for k, v in self.state.twins.items() if k != remote.remote_id})
+        if taken.kind == "twin" and len(self.state.twins) < FAILING_MAX:
             twin = Twin(name=remote.display_id, issue_id=taken.issue_id)
             self._remember(twins={**self.state.twins, remote.remote_id: twin})
         self._is_well(remote.remote_id)

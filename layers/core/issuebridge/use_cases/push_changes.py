@@ -142,6 +142,8 @@ class PushChanges:
 
     def _push(self, issue: CanonicalIssue, connection: str) -> Outcome:
         written = self._write_lagging(issue, connection)
+        if self.landscape.policies[connection].fields["external_link"].carrier != "comment":
+            return written
         commented = self.comment(self._reload(issue.issue_id), connection)
         if commented is None:
             return written
@@ -207,7 +209,13 @@ class PushChanges:
                 reply = self.system(connection).get(reply.remote_id)
             observed = self._observe(issue, reply, connection)
             done, history = finish(
-                observed.issue, self.landscape, connection, write, refused, self.clock.now()
+                observed.issue,
+                self.landscape,
+                connection,
+                write,
+                refused,
+                reply,
+                self.clock.now(),
             )
             try:
                 self.store.commit(

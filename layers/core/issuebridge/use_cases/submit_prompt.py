@@ -132,7 +132,7 @@ class SubmitPrompt:
             raise Rejected(
                 f"issue {request.issue} is not known here; has its connection been polled?"
             )
-        at = next((name for name in names if name in issue.refs), None)
+        at = next((n for n in names if n in issue.refs and issue.refs[n].is_live), None)
         if at is None:
             raise Rejected(f"issue {request.issue} has no copy at bland, so Norm cannot see it")
         if self.config.connections[at].mode != "mirror":
@@ -171,6 +171,10 @@ class SubmitPrompt:
 
     def _ready(self, effect: Effect, agent: Agent) -> Effect | Prompted:
         """The effect with a session of its own; or it waits its turn, or for Norm."""
+        if self.config.connections[effect.connection].mode != "mirror":
+            return self._wait(effect, "nothing is written there now", REFUSED_SECONDS)
+        if not self.line.issue(effect).refs[effect.connection].is_live:
+            return self._park(effect, "the issue's copy there is gone, or unlinked")
         if not self.line.has_turn(effect):
             return self._wait(effect, "another prompt of this issue goes first", TURN_SECONDS)
         remote_id = self._remote_id(effect)

@@ -23,10 +23,10 @@ Gate = Callable[[CanonicalIssue, CanonicalIssue], None]
 FINISHED = ("done", "closed")
 
 
-def closes(before: CanonicalIssue, status: str | None) -> bool:
-    """Whether an issue with more than one copy gets finished by this status."""
+def closes(before: CanonicalIssue, after: CanonicalIssue) -> bool:
+    """Whether an issue that had more than one copy is finished by this change."""
     lives = sum(ref.is_live for ref in before.refs.values())
-    return lives > 1 and status in FINISHED and before.status not in FINISHED
+    return lives > 1 and after.status in FINISHED and before.status not in FINISHED
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,8 @@ class TakeIn:
             if issue is None or connection not in issue.refs:
                 return {}
             observed = bury(issue, self.landscape, connection, self.clock.now())
+            if observed.issue == issue:
+                return {}
             gate(issue, observed.issue)
             self._commit(issue, observed)
             return {issue.refs[connection].display_id: issue.issue_id}
@@ -84,12 +86,10 @@ class TakeIn:
 
     def would_close(self, connection: str, row: RemoteIssue) -> bool:
         """Whether this row, if it is believed, closes an issue that has another copy."""
-        lens, raw = self.landscape.policies[connection].fields["status"].lens, row.raw["status"]
-        status = "closed" if row.deleted else lens and raw and lens.read(raw)
-        if status not in FINISHED:
-            return False
         issue = self.store.load(self.store.find(connection, row.remote_id) or "")
-        return issue is not None and closes(issue, status)
+        if issue is None:
+            return False
+        return closes(issue, self._observe(issue, row, connection).issue)
 
     def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
         wake = newly_pending(before, observed.issue)
@@ -145,7 +145,9 @@ class TakeIn:
         issue = self.store.load(effect.issue_id)
         assert issue is not None, "a ledger row is written for a stored issue"
         if effect.state == "done" or effect.connection in issue.refs:
-            return Taken("twin", remote, issue.issue_id)
+            lens, raw = self.landscape.policies[effect.connection].fields["status"].lens, remote.raw
+            is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED
+            return Taken("unchanged" if is_over else "twin", remote, issue.issue_id)
         policy = self.landscape.policies[effect.connection]
         linked = link(issue, remote, policy, self.clock.now())
         observed = self._observe(linked, remote, effect.connection)

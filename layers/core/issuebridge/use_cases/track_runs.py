@@ -52,7 +52,8 @@ class TrackRuns:
     def __call__(self, *, remaining_seconds: Callable[[], float]) -> Tracked:
         """Stops in time; the next call goes on with what still runs."""
         report = Tracked()
-        blands = [name for name, c in self.config.connections.items() if c.kind == "bland"]
+        connections = self.config.connections.items()
+        blands = [n for n, c in connections if c.kind == "bland" and c.mode != "paused"]
         for effect in (effect for name in blands for effect in self.ledger.runs(name)):
             if remaining_seconds() < REMAINING_SECONDS_MIN:
                 break
@@ -73,7 +74,7 @@ class TrackRuns:
             if run != known:
                 line.started(effect.done(run.run_id), run)
             return
-        following = line.ended(effect, run, lambda issue: self._mirrored(issue, run))
+        following = line.ended(effect, run, lambda issue: self._mirrored(issue, effect, run))
         report.ended[effect.key] = run
         if following:
             report.prompted.append(self.submit.resume(following))
@@ -96,12 +97,14 @@ class TrackRuns:
         return follow(run, shown, now, self.config.norm.run_minutes_max)
 
     def _mirrored(
-        self, issue: CanonicalIssue, run: AgentRun
+        self, issue: CanonicalIssue, effect: Effect, run: AgentRun
     ) -> tuple[CanonicalIssue, Sequence[HistoryEntry]]:
         """The status a rule gives to what Norm is done with, unless a person was faster."""
         status = next((r.on_complete for r in self.landscape.rules if r.name == run.rule), None)
         last, now = issue.edits.get("status"), self.clock.now()
         is_newer = last is not None and last.at > run.submitted_at
+        if not issue.refs[effect.connection].is_live:
+            return issue, ()
         if run.outcome != "complete" or status in (None, issue.status) or is_newer:
             return issue, ()
         edits = {**issue.edits, "status": Edit(by=BY_NORM, at=now)}

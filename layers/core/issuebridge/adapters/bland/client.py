@@ -13,7 +13,6 @@ from issuebridge.adapters.bland.mapping import (
     BlandRun,
     BlandSession,
     from_canonical,
-    harmless,
     to_canonical,
     to_entry,
     to_patch,
@@ -33,6 +32,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.run import ActivityEntry
+from issuebridge.domain.text import without_mention
 from issuebridge.ports import (
     Changes,
     Lane,
@@ -120,7 +120,7 @@ class BlandIssues:
         """People's words may not be altered, so a description with a mention is refused. A link
         counts as written only if a read shows it, since a field nobody documents may be dropped."""
         description = changes.get("description", "")
-        if harmless(description) != description:
+        if without_mention(description) != description:
             raise Rejected(f"{self._http.name}: the description mentions Norm: not written again")
         if changes:
             body = to_patch(changes)
@@ -156,7 +156,7 @@ class BlandAgent:
         return session
 
     def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
-        body = {"detail": harmless(detail)}
+        body = {"detail": without_mention(detail)}
         answer = _data(self._http.send("POST", PROMPTS, remote_id, session_id, body=body))
         try:
             run = BlandRun.model_validate(answer)
@@ -176,7 +176,7 @@ class BlandComments:
         self._http = http
 
     def post(self, remote_id: str, text: str) -> None:
-        if harmless(text) != text:
+        if without_mention(text) != text:
             raise Rejected(f"{self._http.name}: the comment mentions Norm: not posted")
         self._http.send("POST", COMMENTS, remote_id, body={"detail": text})
 

@@ -145,9 +145,9 @@ def _inner(value: object, name: str) -> str | None:
 def from_canonical(draft: Draft) -> dict[str, object]:
     """Make the body of a create. `source` cannot be changed later: it marks the issue as ours."""
     body: dict[str, object] = {
-        "title": cut(harmless(draft.title), TITLE_UNITS_MAX).strip() or "Untitled",
-        "description": harmless(draft.description),
-        "category": cut(harmless(draft.category), CATEGORY_UNITS_MAX) or CATEGORY_DEFAULT,
+        "title": cut(without_mention(draft.title), TITLE_UNITS_MAX).strip() or "Untitled",
+        "description": without_mention(draft.description),
+        "category": cut(without_mention(draft.category), CATEGORY_UNITS_MAX) or CATEGORY_DEFAULT,
         "severity": draft.severity or SEVERITY_DEFAULT,
         "source": "client",
     }
@@ -157,10 +157,3 @@ def from_canonical(draft: Draft) -> dict[str, object]:
 def to_patch(changes: Changes) -> dict[str, object]:
     """Make the body of a PATCH. The keys of a link are nobody's promise; `url` is the likeliest."""
     return {n: {"url": v} if n == "external_link" else v for n, v in changes.items()}
-
-
-def harmless(text: str) -> str:
-    """Take every mention of Norm out, also one that only shows once another is gone (`@@norm`)."""
-    while (without := without_mention(text)) != text:
-        text = without
-    return text
