@@ -146,12 +146,18 @@ class Oracle:
     # 4: who wins is configured
 
     def _winners(self, issue: CanonicalIssue) -> None:
-        """An edit that says the same in another word is told as lost too, and was no conflict."""
+        """An edit that says the same in another word is told as lost too, and was no conflict. No
+        history tells what a copy was born with, which is what it says until it is first moved."""
         standing: dict[Field, datetime] = {}
         shown: set[tuple[Field, str | None]] = set()
+        moved: set[tuple[str, Field]] = set()
         for entry in self.world.store.history(issue.issue_id):
             won, lost = _won(entry), entry.detail == "this edit lost"
-            if won or (lost and (entry.field, entry.old) not in shown):
+            unmoved = lost and (entry.by, entry.field) not in moved
+            reworded = (entry.field, entry.old) in shown or (
+                unmoved and entry.old in self._born_as(issue, entry.by, entry.field)
+            )
+            if won or (lost and not reworded):
                 rule = self.world.landscape.policies[entry.by].conflict[entry.field]
                 loser = (entry.detail or "").split()[-1] if won else entry.by
                 before = standing.get(entry.field)
@@ -160,6 +166,8 @@ class Oracle:
                     raise Broken(f"winner: {issue.issue_id} has {rule} at {entry.by}, yet {entry}")
             if won or entry.outcome == "pulled":
                 standing[entry.field] = entry.edited_at or entry.at
+            if entry.outcome in ("pulled", "pushed", "conflict"):
+                moved.add((entry.by, entry.field))
             shown |= {(entry.field, entry.old), (entry.field, entry.new)}
 
     # 1: carried
@@ -296,9 +304,14 @@ class Oracle:
         remote_id, vendor = issue.refs[connection].remote_id, self.world.vendors[connection]
         edits = [e for e in vendor.edits if e.remote_id == remote_id and e.field.endswith(name)]
         made = sum(value in set(self._meanings(edit, name)) for edit in edits)
+        return made + (value in self._born_as(issue, connection, name))
+
+    def _born_as(self, issue: CanonicalIssue, connection: str, name: Field) -> set[str | None]:
+        """All that the first word of this copy may mean."""
+        remote_id, vendor = issue.refs[connection].remote_id, self.world.vendors[connection]
         first = vendor.history[remote_id][0][1].raw.get(name)
         born = HumanEdit(connection, remote_id, name, first, self.world.clock.now())
-        return made + (first is not None and value in set(self._meanings(born, name)))
+        return set() if first is None else set(self._meanings(born, name))
 
     def _meanings(self, edit: HumanEdit, name: str) -> Iterator[str | None]:
         yield edit.raw

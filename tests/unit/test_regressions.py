@@ -313,3 +313,31 @@ def test_after_a_lost_race_the_row_is_read_again(world):
     world.poll("zylon")
     assert row.raw["status"] == "resolved"
     assert world.issue_of("zylon", born.remote_id).status == "in_progress"
+
+
+def test_another_word_for_what_we_set_out_to_write_is_an_edit_of_a_person():
+    """The answer to our write was lost; bland spells its words as we do, and this map knows two
+    for one meaning."""
+    names = ("backlog", "todo", "in_progress", "in_review", "done", "closed")
+    words = {**{name: [name] for name in names}, "triaged": ["in_review"]}
+    connections = {name: connection(name) for name in ("antimetal", "zylon")}
+    connections |= {"bland": connection("bland", maps={"status": words})}
+    world = World(document(connections=connections))
+    born = world.systems["antimetal"].add(status="investigating")
+    world.rounds()
+    counterpart = next(iter(world.systems["bland"].issues.values()))
+    world.systems["antimetal"].edit(born.remote_id, status="ready_to_fix")
+    world.poll("antimetal")
+    world.systems["bland"].fail = killed_after_update
+    with pytest.raises(KeyboardInterrupt):
+        world.mirror()
+    world.systems["bland"].fail = lambda call, moment: None
+    world.clock.advance(1)
+    world.systems["bland"].edit(counterpart.remote_id, status="triaged")
+    world.clock.advance(1)
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    world.rounds(8)
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
+    assert (issue.status, told) == ("done", [("in_review", "done")])

@@ -16,7 +16,7 @@ from issuebridge.domain.issue import (
 from issuebridge.domain.lag import wanted
 from issuebridge.domain.merge import Copy, merge_field
 from issuebridge.domain.policy import Policy
-from issuebridge.domain.reading import Reading, Source, carries
+from issuebridge.domain.reading import Reading, Source, carries, find_url
 from issuebridge.domain.words import Field
 
 
@@ -212,9 +212,10 @@ class FieldMerge:
 
 
 def _shows(source: Source, sent: Baseline, place: int) -> bool:
-    """Whether what we sent is seen here, if need be in the vendor's own shape of a link."""
+    """Whether what we sent is seen here, if need be in the vendor's own shape of a link. Another
+    word of the same meaning is a person's: some vendors' words are spelled as ours."""
     raw = _raw_at(sent, place)
-    return source.raw == raw or (raw is not None and source.value == raw == sent.value)
+    return source.raw == raw or (raw is not None and find_url(source.raw or "") == raw)
 
 
 def _raw_at(baseline: Baseline, place: int) -> str | None:
