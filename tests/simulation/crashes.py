@@ -75,6 +75,11 @@ SCENARIOS: dict[str, Scenario] = {
         (_born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_LOST,)), Wait(200)),
         (Work("poll", "bland"), Work("finish")),
     ),
+    "the answer to a create was lost, and our line with it": Scenario(
+        (_born("bland"), Work("poll", "bland"), Work("mirror", 0, (_LOST,))),
+        (Work("poll", "antimetal"), Work("finish")),
+        habits={"antimetal": Habits(rewrites=True)},
+    ),
     "a create never arrived": Scenario(
         (_born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_UNSENT,)), Wait(200)),
         (Work("finish"), Work("finish"), Work("poll", "bland")),

@@ -40,7 +40,7 @@ def play(history: History) -> Played:
         for step in history.steps:
             world.play(step)
         rest(world, oracle)
-    except Exception as error:  # noqa: BLE001 - any error at all is a failing history
+    except (Exception, Broken) as error:  # noqa: BLE001 - any error at all is a failing history
         name = "" if isinstance(error, Broken) else f"{type(error).__name__}: "
         failure, trace = f"{name}{error}", traceback.format_exc()
     world.figures["steps"] += sum(weight(step) for step in history.steps)
