@@ -50,18 +50,20 @@ def play(history: History) -> Played:
 
 def rest(world: SimWorld, oracle: Oracle) -> None:
     """Faults are over: converge, ask the oracle, then see that nothing moves any more."""
+    _settle(world)
+    world.clock.advance(3700)
+    _settle(world)
+    oracle.at_rest()
+    _stays_quiet(world)
+
+
+def _settle(world: SimWorld) -> None:
     enough = 2 * _rounds_of_a_sweep(world)
     for n in range(ROUNDS_MAX):
         world.round()
         world.clock.advance(ROUND_SECONDS if n < SLOW_AFTER else 700)
         if n >= enough and world.is_settled():
             break
-    world.clock.advance(3700)
-    for _ in range(2 * _rounds_of_a_sweep(world)):
-        world.round()
-        world.clock.advance(ROUND_SECONDS)
-    oracle.at_rest()
-    _stays_quiet(world)
 
 
 def _stays_quiet(world: SimWorld) -> None:

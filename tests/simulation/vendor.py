@@ -144,8 +144,9 @@ class Vendor:
         self.words[remote_id] = words_of(text)
         before, after = our_line(old.description), our_line(text)
         for name, key in (("line.severity", "severity"), ("line.external_link", "link")):
-            if before and after and before.get(key) != after.get(key):
+            if before and before.get(key) != after.get(key):
                 self._end(remote_id, name, before.get(key), "by a person")
+            if before and after and before.get(key) != after.get(key):
                 self._remember(remote_id, name, after.get(key))
 
     def _remember(self, remote_id: str, name: str, raw: str | None) -> None:

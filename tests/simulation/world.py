@@ -194,7 +194,8 @@ class SimWorld:
         vendor = self.vendors[step.connection]
         if vendor.ids:
             remote_id = vendor.ids[step.nth % len(vendor.ids)]
-            if step.how in LOSES_OUR_LINE and not self._is_met(step.connection, remote_id):
+            tells = step.how not in LOSES_OUR_LINE and not vendor.habits.rewrites
+            if not tells and not self._is_met(step.connection, remote_id):
                 return
             text = REWRITES[step.how](vendor.now(remote_id).description, step.text)
             vendor.describe(remote_id, text)
@@ -312,12 +313,13 @@ class SimWorld:
             self.store.woken.clear()
 
     def is_settled(self) -> bool:
-        """Nobody waits for anything: no mark, rule, open effect, message, lease or pause."""
+        """Nobody waits for anything: no mark, rule, run, open effect, message, lease or pause."""
         issues = [self.store.load(issue_id) for issue_id in self.store.issues]
         effects = [self.ledger.get(key) for key in self.ledger.effects]
         until = [*self.connections.leases.values(), *self.connections.pauses.values()]
         return not (
             any(issue and dues(issue) for issue in issues)
+            or any(run.outcome == "running" for issue in issues if issue for run in issue.runs)
             or any(effect and effect.is_open for effect in effects)
             or any(time > self.clock.now() for time in until)
             or len(self.answered) < len(self.messages)

@@ -6,6 +6,7 @@ import pytest
 
 from issuebridge.domain.errors import Ambiguous, LostRace, Transient
 from issuebridge.domain.prompt import PromptRequest
+from issuebridge.ports import Page
 from tests.world import World, connection, document
 
 
@@ -341,3 +342,29 @@ def test_another_word_for_what_we_set_out_to_write_is_an_edit_of_a_person():
     issue = world.issue_of("antimetal", born.remote_id)
     told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
     assert (issue.status, told) == ("done", [("in_review", "done")])
+
+
+def test_a_counterpart_that_is_found_in_an_old_row_is_read_before_it_is_linked(world):
+    """The answer to its create was lost; a person moved it and put it back before we linked it."""
+    born = world.systems["antimetal"].add(status="investigating")
+    world.poll("antimetal")
+    bland, commit = world.systems["bland"], world.store.commit
+    world.store.commit = killed
+    with pytest.raises(KeyboardInterrupt):
+        world.mirror()
+    world.store.commit = commit
+    (old_row,) = bland.issues.values()
+    for status in ("in_review", old_row.raw["status"]):
+        world.clock.advance(1)
+        bland.edit(old_row.remote_id, status=status)
+    world.systems["antimetal"].edit(born.remote_id, status="resolved")
+    world.poll("antimetal")
+    bland.page = lambda lane, cursor: Page([old_row], None)
+    world.poll("bland")
+    issue = world.issue_of("antimetal", born.remote_id)
+    told = [(e.old, e.new) for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
+    assert told == [("in_progress", "done")]
+
+
+def killed(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt

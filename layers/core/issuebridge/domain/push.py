@@ -177,7 +177,7 @@ def finish(
 
     A copy that still shows what it showed before our write has ignored it. One that shows a third
     value was edited in the window of our round trip, and `observe` has taken that edit in. A line
-    that stands there in a form we cannot read would only be added to: it is left.
+    that twice stood there in a form we cannot read would only be added to: it is left.
     """
     policy, ref = landscape.policies[connection], issue.refs[connection]
     notes, history = {**ref.notes, **write.notes}, []
@@ -222,8 +222,10 @@ def _set_aside(
 ) -> FieldNote:
     ref, reference = issue.refs[policy.connection], reference_for(issue.issue_id, policy.connection)
     carrier = "managed_line" if part == "line" else policy.fields[part].carrier
-    stands = reference in reply.description and read_line(reply.description, reference) is None
-    if carrier == "managed_line" and refusal is None and stands:
+    heaps = (
+        reply.description.count(reference) > 1 and read_line(reply.description, reference) is None
+    )
+    if carrier == "managed_line" and refusal is None and heaps:
         return FieldNote(
             kind="unsupported",
             detail="the vendor rewrites our line, so that it cannot be read again",

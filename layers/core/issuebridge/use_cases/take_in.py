@@ -148,6 +148,7 @@ class TakeIn:
             lens, raw = self.landscape.policies[effect.connection].fields["status"].lens, remote.raw
             is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED
             return Taken("unchanged" if is_over else "twin", remote, issue.issue_id)
+        remote = self._read_again(effect.connection, remote)
         policy = self.landscape.policies[effect.connection]
         linked = link(issue, remote, policy, self.clock.now())
         observed = self._observe(linked, remote, effect.connection)
