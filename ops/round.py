@@ -11,6 +11,8 @@ from typing import Any
 from issuebridge.domain.issue import CanonicalIssue
 from ops.stack import POLLERS, Stack, StackError
 
+POLLS_MAX = 3
+"""An issue is deferred while it may be the counterpart of a create without an answer."""
 LOOK_SECONDS = 0.5
 EMPTY_LOOKS = 3
 """The index follows the table a moment later: one look at it proves nothing."""
@@ -56,8 +58,11 @@ class Round:
         self.wiring = self.stack.wiring()
         self.report = RoundReport(datetime.now(UTC))
         self.touched = {pk.removeprefix("ISSUE#") for pk, _ in self.wiring.table.pending("issue")}
-        self._poll()
-        self._settle()
+        for _ in range(POLLS_MAX):
+            self._poll()
+            self._settle()
+            if not any(told.get("deferred") for told in self.report.polled.values()):
+                break
         self._tell()
         return self.report
 
