@@ -157,3 +157,24 @@ def test_a_comment_that_found_no_connection_is_posted_later():
     pair(world)
     world.rounds(4)
     assert len(told(world)) == 1
+
+
+def test_a_comment_in_doubt_that_was_parked_is_looked_for_before_it_is_posted_again():
+    world = carried("comment")
+
+    def fail(call: str, when: str) -> None:
+        if (call, when) in (("post", "after"), ("stands", "before")):
+            raise Ambiguous("lost") if call == "post" else Transient("no answer")
+
+    world.systems["bland"].fail = fail
+    world.systems["antimetal"].add()
+    world.poll("antimetal")
+    world.mirror()
+    world.finish(remaining_seconds=lambda: 900)
+    (effect,) = world.ledger.open("comment", "bland")
+    world.ledger.put(effect.parked("the copy is gone, or unlinked"))
+    world.systems["bland"].fail = lambda call, when: None
+    assert len(told(world)) == 1
+    world.rounds(12)
+    assert len(told(world)) == 1
+    assert is_quiet(world)

@@ -75,6 +75,13 @@ class Effect(Frozen):
     def planned(self, due_at: datetime, reason: str | None = None) -> Self:
         return self.model_copy(update={"state": "planned", "due_at": due_at, "reason": reason})
 
+    def again(self, now: datetime) -> Self:
+        """Tried again after it was parked: if it was ever sent, it is looked for first."""
+        planned = self.planned(now)
+        return (
+            planned.model_copy(update={"state": "unknown", "looks": 0}) if self.sends else planned
+        )
+
     def done(self, result: str | None) -> Self:
         return self.model_copy(update={"state": "done", "result": result, "reason": None})
 

@@ -119,6 +119,4 @@ def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
 def _replan(ledger: Ledger, key: str, now: datetime) -> None:
     effect = ledger.get(key)
     if effect and effect.state == "parked":
-        again = effect.planned(now)
-        sent = again.model_copy(update={"state": "unknown", "looks": 0})
-        ledger.put(sent if effect.sends else again)
+        ledger.put(effect.again(now))

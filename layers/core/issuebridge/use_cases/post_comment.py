@@ -50,8 +50,10 @@ class PostComment:
         assert value is not None, "without a value there is nothing to carry"
         key = comment_key(issue.issue_id, connection, len(issue.refs[connection].comments))
         effect = self.ledger.get(key) or self._plan(issue, connection, key, value)
-        if effect.state == "parked" or (effect.state == "planned" and effect.request != value):
-            effect = effect.planned(now).model_copy(update={"request": value})
+        if effect.state == "parked":
+            effect = effect.again(now)
+        if effect.state == "planned":
+            effect = effect.model_copy(update={"request": value})
         return self.once(effect, self)
 
     def look(self, effect: Effect) -> Step:
@@ -89,7 +91,7 @@ class PostComment:
     def is_wanted(self, effect: Effect) -> bool:
         issue, policy = self._issue(effect), self.landscape.policies[effect.connection]
         is_meant = wanted(issue, effect.connection, FIELD) == effect.request
-        return is_meant and FIELD in lagging(issue, policy)
+        return is_meant and FIELD in lagging(issue, policy, self.clock.now())
 
     def keep(self, effect: Effect, made: str) -> Step:
         """The value counts as carried from the commit that ends the effect."""
