@@ -215,6 +215,10 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
         f"twin: {name} of {issue_id}: close it, or take our line out of it"
         for name, issue_id in row["twins"].items()
     ]
-    lines += [f"missing: {remote_id}" for remote_id in row["missing"]]
+    lines += [
+        f"missing: {remote_id}: gone, if one known for longer still answers at the next sweep; if "
+        f"none does and you know better, `issuebridge allow {row['connection']}`"
+        for remote_id in row["missing"]
+    ]
     lines += [f"paused until {row['paused_until']}"] if row["paused_until"] else []
     return lines + ([f"problem: {row['problem']}"] if row["problem"] else [])

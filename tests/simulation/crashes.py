@@ -5,7 +5,20 @@ from dataclasses import dataclass, field, replace
 
 from tests.simulation.histories import History
 from tests.simulation.norm import NormHabits
-from tests.simulation.steps import Add, Ask, Calm, Copy, Edit, Fault, Step, Wait, Work
+from tests.simulation.steps import (
+    Add,
+    Ask,
+    Calm,
+    Copy,
+    Delete,
+    Edit,
+    Fault,
+    Restore,
+    Step,
+    Unlink,
+    Wait,
+    Work,
+)
 from tests.simulation.topology import Topology
 from tests.simulation.vendor import Habits
 from tests.simulation.world import SimWorld
@@ -22,8 +35,8 @@ TOPOLOGY = Topology(
     )
     | {
         "routes": [
-            {"from": "antimetal", "to": "bland"},
-            {"from": "zylon", "to": "bland"},
+            {"from": "antimetal", "to": "bland", "on_delete": "close"},
+            {"from": "zylon", "to": "bland", "on_delete": "close"},
             {"from": "bland", "to": "antimetal", "filter": {}, "daily_budget": 1000},
         ],
         "norm": {"rules": [{"name": "look", "when": {"origin": ["bland"]}, "prompt": "{title}"}]},
@@ -159,6 +172,28 @@ SCENARIOS: dict[str, Scenario] = {
     ),
     "a copy made by hand": Scenario(
         (_born("antimetal"), Calm(3), Copy("bland", 0)), (Work("poll", "bland"), Work("finish"))
+    ),
+    "an issue is deleted": Scenario(
+        (_born("antimetal"), _born("antimetal"), Calm(3), Delete("antimetal", 0)),
+        (Work("poll", "antimetal"), Work("poll", "antimetal"), Work("mirror")),
+    ),
+    "a counterpart is deleted before any list showed it": Scenario(
+        (_born("antimetal"), Calm(1), _born("antimetal"), Work("poll", "antimetal")),
+        (Work("mirror"), Work("poll", "bland"), Work("poll", "bland")),
+        (Delete("bland", 1),),
+    ),
+    "an issue is stored and deleted": Scenario(
+        (_born("antimetal"), Calm(2), _born("antimetal")),
+        (Work("poll", "antimetal"),),
+        (Delete("antimetal", 1),),
+    ),
+    "a deleted issue comes back": Scenario(
+        (_born("zylon"), Calm(3), Delete("zylon", 0), Calm(3), Restore("zylon", 0)),
+        (Work("poll", "zylon"), Work("mirror"), Work("poll", "bland")),
+    ),
+    "a copy is unlinked": Scenario(
+        (_born("zylon"), Calm(3), Unlink("bland", 0)),
+        (Work("mirror"), Work("poll", "bland"), Work("poll", "zylon")),
     ),
     "a prompt": Scenario(
         (_born("bland"), Calm(2), Ask("bland", 0, "fix", "Please.")),

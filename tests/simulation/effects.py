@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
+    Gone,
     LostRace,
     RateLimited,
     StaleCursor,
@@ -29,7 +30,8 @@ class Crash(BaseException):
 
 
 _SEND = {"create", "update", "post", "create_session", "submit"}
-_ASK = {"page", "get", "find_created", "stands", "latest_session", "activity"}
+_READ = {"get"}
+_ASK = {"page", "find_created", "stands", "latest_session", "activity"}
 _STORE = {"commit", "put"}
 
 FAILURES: dict[tuple[str, str], list[Callable[[], Exception]]] = {
@@ -46,6 +48,13 @@ FAILURES: dict[tuple[str, str], list[Callable[[], Exception]]] = {
         lambda: AccessRefused("401"),
     ],
     ("ask", "after"): [lambda: Transient("half a body")],
+    ("read", "before"): [
+        lambda: Transient("503"),
+        lambda: RateLimited("429", retry_after_seconds=90),
+        lambda: AccessRefused("401"),
+        lambda: Gone("404 for a moment"),
+    ],
+    ("read", "after"): [lambda: Transient("half a body")],
     ("store", "before"): [lambda: LostRace("transaction conflict"), lambda: Transient("throttled")],
     ("store", "after"): [lambda: Transient("applied, and the reply lost")],
     ("other", "before"): [lambda: Transient("throttled")],
@@ -54,7 +63,7 @@ FAILURES: dict[tuple[str, str], list[Callable[[], Exception]]] = {
 
 
 def _group(call: str) -> str:
-    names = {"send": _SEND, "ask": _ASK, "store": _STORE}
+    names = {"send": _SEND, "read": _READ, "ask": _ASK, "store": _STORE}
     return next((group for group, calls in names.items() if call in calls), "other")
 
 
@@ -107,7 +116,7 @@ class Effects:
         """One effect: the boundary before it, itself, the boundary after it."""
         call = place.rpartition(".")[2]
         self._boundary(place, call, "before")
-        if _group(call) in ("send", "ask"):
+        if _group(call) in ("send", "read", "ask"):
             self.clock.advance(0.2)
         answer = do(*given, **named)
         garbage = self._boundary(place, call, "after")

@@ -8,12 +8,16 @@ from tests.simulation.steps import (
     Add,
     Ask,
     Bell,
+    Blank,
     Calm,
+    Delete,
     Describe,
     Edit,
     Fault,
     Learn,
+    Restore,
     Step,
+    Unlink,
     Wait,
     Work,
 )
@@ -80,8 +84,8 @@ class _Maker:
             return [self.edit(name, nth) for name in self.kinds]
         if self.chance.random() < 0.3:
             return self.chance.choices([self.flow, self.prompting, self.lesson], [12, 3, 1])[0]()
-        makers = [self.person, self.work, self.wait, self.bell, self.learn, self.calm]
-        return [self.chance.choices(makers, [24, 54, 11, 4, 2, 5])[0]()]
+        makers = [self.person, self.work, self.wait, self.bell, self.learn, self.calm, self.blank]
+        return [self.chance.choices(makers, [24, 54, 11, 4, 2, 5, 1])[0]()]
 
     def flow(self) -> list[Step]:
         """The way of a change: a person, the poll of that side, mirror; struck where it hurts."""
@@ -107,8 +111,12 @@ class _Maker:
         return int(self.chance.expovariate(1))
 
     def person(self) -> Step:
-        makers = [self.edit, self.describe, self.add, self.ask]
-        return self.chance.choices(makers, [58, 16, 12, 14])[0]()
+        makers = [self.edit, self.describe, self.add, self.ask, self.end]
+        return self.chance.choices(makers, [54, 15, 12, 13, 6])[0]()
+
+    def end(self) -> Step:
+        kind = self.chance.choices([Delete, Restore, Unlink], [3, 3, 1])[0]
+        return kind(self._name(), self._nth())
 
     def add(self) -> Add:
         name = self._name()
@@ -155,6 +163,9 @@ class _Maker:
 
     def bell(self) -> Bell:
         return Bell(self.chance.randrange(4), self.chance.choice(["lost", "again"]))
+
+    def blank(self) -> Blank:
+        return Blank(self._name(), self.chance.choice([60, 400]))
 
     def learn(self) -> Learn:
         name = self._name()

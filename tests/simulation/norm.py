@@ -1,7 +1,7 @@
 """Norm in memory: every accepted prompt is one paid run that takes its time."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -39,6 +39,7 @@ class Norm:
     habits: NormHabits = NormHabits()
     runs: list[Run] = field(default_factory=list)
     sessions: dict[str, str] = field(default_factory=dict)
+    is_gone: Callable[[str], bool] = lambda remote_id: False
 
     def _running(self, remote_id: str, *, shown: bool) -> bool:
         now = self.clock.now()
@@ -47,18 +48,25 @@ class Norm:
             run.remote_id == remote_id and run.began + lag <= now < run.ends for run in self.runs
         )
 
+    def _demand(self, remote_id: str) -> None:
+        if self.is_gone(remote_id):
+            raise Gone("404: no such issue")
+
     def latest_session(self, remote_id: str) -> tuple[Session | None, bool]:
+        self._demand(remote_id)
         mine = [session for session, issue in self.sessions.items() if issue == remote_id]
         latest = Session(mine[-1], "active") if mine else None
         return latest, self._running(remote_id, shown=True)
 
     def create_session(self, remote_id: str) -> Session:
+        self._demand(remote_id)
         session_id = f"session-{len(self.sessions) + 1}"
         self.sessions[session_id] = remote_id
         return Session(session_id, "active")
 
     def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
         """Two runs for one key, or two at once on one issue, are what must never happen."""
+        self._demand(remote_id)
         if self.sessions.get(session_id) != remote_id:
             raise Gone("no such session")
         found = _DETAIL.match(detail)
@@ -77,6 +85,7 @@ class Norm:
         return Submitted(f"run-{len(self.runs)}", intent)
 
     def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
+        self._demand(remote_id)
         now, lag = self.clock.now(), timedelta(seconds=self.habits.lag)
         entries = [
             ActivityEntry(f"{n}{type_}", "agent", type_, text, run.session_id, None, at)

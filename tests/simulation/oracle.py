@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from issuebridge.domain.config import Route
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.issue import CanonicalIssue, HistoryEntry, RemoteIssue, reference_for
+from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue, reference_for
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.words import FIELDS, Field
-from tests.simulation.people import HumanEdit, in_line, words_of
+from tests.simulation.people import HumanEdit, in_line, lines_of, words_of
 from tests.simulation.vendor import Broken, wakes_norm
 from tests.simulation.world import SimWorld
 
@@ -36,7 +37,7 @@ class Oracle:
         covered = mark - timedelta(seconds=vendor.habits.list_lag)
         for remote_id in vendor.ids:
             remote = vendor.now(remote_id)
-            if remote.activity_at and remote.activity_at <= covered:
+            if remote.activity_at and remote.activity_at <= covered and not remote.deleted:
                 self._is_stored(connection, remote, mark)
 
     def _is_stored(self, connection: str, remote: RemoteIssue, mark: datetime) -> None:
@@ -46,6 +47,8 @@ class Oracle:
         if issue is None:
             raise Broken(f"watermark: {connection} {mark} passes {remote.display_id}, not stored")
         ref = issue.refs[connection]
+        if ref.ended:
+            return
         known = [ref.baselines.get("status"), ref.sending.get("status")]
         note = ref.notes.get("status")
         shown = [k.raws[0] for k in known if k] + ([note.value, *note.raws] if note else [])
@@ -63,11 +66,13 @@ class Oracle:
     def at_rest(self) -> None:
         issues = [self.world.store.load(issue_id) for issue_id in self.world.store.issues]
         self._counterparts([issue for issue in issues if issue])
+        self._equations()
         for issue in issues:
             assert issue
             self._routes(issue)
             self._rules(issue)
             self._winners(issue)
+            self._deletions(issue)
             for connection in issue.refs:
                 self._copy(issue, connection)
             self._echoes(issue)
@@ -77,29 +82,44 @@ class Oracle:
     # 3: once
 
     def _counterparts(self, issues: list[CanonicalIssue]) -> None:
+        """What was deleted before anybody met it counts for nothing."""
+        filed = 0
         for connection, vendor in self.world.vendors.items():
             for remote_id, draft in vendor.born_of.items():
                 issue = self._issue(connection, remote_id)
                 if remote_id in vendor.copies:
                     self._is_left_alone(issue, remote_id)
-                    continue
-                if issue is None:
-                    raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
-                if draft and draft.reference != reference_for(issue.issue_id, connection):
-                    raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
-                if not draft and issue.origin != connection:
-                    raise Broken(f"twins: {remote_id} is a person's, yet no issue's origin")
-        born = sum(
-            draft is None and remote_id not in vendor.copies
-            for vendor in self.world.vendors.values()
-            for remote_id, draft in vendor.born_of.items()
-        )
-        if len(issues) != born:
-            raise Broken(f"twins: {len(issues)} issues are stored, people filed {born}")
+                elif issue or not vendor.now(remote_id).deleted:
+                    self._belongs(connection, remote_id, draft, issue)
+                    filed += draft is None
+        if len(issues) != filed:
+            raise Broken(f"twins: {len(issues)} issues are stored, people filed {filed}")
+
+    def _belongs(
+        self, connection: str, remote_id: str, draft: Draft | None, issue: CanonicalIssue | None
+    ) -> None:
+        if issue is None:
+            raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
+        if draft and draft.reference != reference_for(issue.issue_id, connection):
+            raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
+        if not draft and issue.origin != connection:
+            raise Broken(f"twins: {remote_id} is a person's, yet no issue's origin")
 
     def _is_left_alone(self, issue: CanonicalIssue | None, remote_id: str) -> None:
         if issue is not None:
             raise Broken(f"twins: the copy {remote_id} became {issue.issue_id}")
+
+    def _lives(self, issue: CanonicalIssue, connection: str) -> bool:
+        """Whether this copy is mirrored: it is still there, and nobody let it go."""
+        ref = issue.refs[connection]
+        return not ref.ended and not self.world.vendors[connection].now(ref.remote_id).deleted
+
+    def _equations(self) -> None:
+        """5: at rest every row of a list is accounted for, and nothing known is missing."""
+        for connection in self.world.vendors:
+            told = self.world.connections.read(connection).completeness
+            if told is None or not told.closes:
+                raise Broken(f"equation: {connection} {told}")
 
     def _routes(self, issue: CanonicalIssue) -> None:
         for route in self.world.config.routes:
@@ -109,6 +129,7 @@ class Oracle:
             rules = route.filter_or_default
             taken = [
                 route.source == issue.origin,
+                self._lives(issue, issue.origin),
                 remote.created_at and remote.created_at >= route.since_at,
                 shown["status"] in rules.status,
                 rules.severity is None or shown["severity"] in rules.severity,
@@ -129,7 +150,7 @@ class Oracle:
             if due_at and (asked or due_at <= self.world.clock.now()):
                 raise Broken(f"rules: {rule.name} still asks about {issue.issue_id}")
             fits = [
-                rule.at in issue.refs,
+                rule.at in issue.refs and self._lives(issue, rule.at),
                 issue.created_at and issue.created_at >= rule.since_at,
                 issue.status in rule.when.status,
                 rule.when.severity is None or issue.severity in rule.when.severity,
@@ -159,7 +180,7 @@ class Oracle:
             )
             if won or (lost and not reworded):
                 rule = self.world.landscape.policies[entry.by].conflict[entry.field]
-                loser = (entry.detail or "").split()[-1] if won else entry.by
+                loser = (entry.detail or "").rpartition(" of ")[2] if won else entry.by
                 before = standing.get(entry.field)
                 is_late = won and before and entry.edited_at and entry.edited_at <= before
                 if rule in ("hold", f"prefer:{loser}") or (rule == "latest" and is_late):
@@ -170,11 +191,33 @@ class Oracle:
                 moved.add((entry.by, entry.field))
             shown |= {(entry.field, entry.old), (entry.field, entry.new)}
 
+    def _deletions(self, issue: CanonicalIssue) -> None:
+        """Only what a person did is told as one, and closes the other side if a route says so."""
+        for entry in self.world.store.history(issue.issue_id):
+            if entry.outcome != "deleted":
+                continue
+            if not self.world.vendors[entry.by].was_deleted(issue.refs[entry.by].remote_id):
+                raise Broken(f"deleted: nobody did {entry}")
+            others = [o for o, ref in issue.refs.items() if ref.linked_at <= entry.at]
+            says = [
+                route.on_delete == "close"
+                for route in self.world.config.routes
+                for other in others
+                if issue.origin in (entry.by, other) and {entry.by, other} == _ends(route)
+            ]
+            if any(says) != (entry.new == "closed"):
+                raise Broken(f"deleted: {issue.issue_id} at {entry.by} has {says}, yet {entry}")
+
     # 1: carried
 
     def _copy(self, issue: CanonicalIssue, connection: str) -> None:
         policy, vendor = self.world.landscape.policies[connection], self.world.vendors[connection]
-        remote = vendor.now(issue.refs[connection].remote_id)
+        ref = issue.refs[connection]
+        remote = vendor.now(ref.remote_id)
+        if ref.deleted != remote.deleted:
+            raise Broken(f"tombstone: {remote.display_id} deleted {remote.deleted}, ref {ref}")
+        if remote.deleted:
+            return
         if words_of(remote.description) != vendor.words[remote.remote_id]:
             raise Broken(f"words: {remote.display_id} shows {remote.description!r}")
         refused = [note.due_at for ref in issue.refs.values() for note in ref.notes.values()]
@@ -182,13 +225,36 @@ class Oracle:
             raise Broken(f"pending: {issue.issue_id} still lags: {issue.pending}")
         if not policy.may_write:
             return
-        for name in FIELDS:
+        self._line(issue, policy, remote)
+        for name in FIELDS if not ref.ended else ():
             self._field(issue, policy, remote, name)
+
+    def _is_lined(self, issue: CanonicalIssue, connection: str) -> bool:
+        others = issue.refs.keys() - {connection}
+        return self._lives(issue, connection) and any(self._lives(issue, o) for o in others)
+
+    def _line(self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue) -> None:
+        """It has left a description where its link has ended, or cannot leave it."""
+        reference = reference_for(issue.issue_id, policy.connection)
+        stands = [line for line in lines_of(remote.description) if line["ref"] == reference]
+        noted = issue.refs[policy.connection].notes.get("line")
+        kept = noted is not None and self._must_stay(policy, remote, noted.kind)
+        ended = not self._is_lined(issue, policy.connection)
+        if stands and ended and policy.description_writable and not kept:
+            raise Broken(f"line: {remote.display_id} keeps {stands}, note {noted}")
+
+    def _must_stay(self, policy: Policy, remote: RemoteIssue, kind: str) -> bool:
+        if kind == "rejected":
+            return self.world.vendors[policy.connection].habits.ignores == "description"
+        return wakes_norm(remote.description) or not words_of(remote.description)
 
     def _field(
         self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue, name: Field
     ) -> None:
         value = self._wanted(issue, policy.connection, name)
+        lined = policy.fields[name].carrier == "managed_line"
+        if lined and not self._is_lined(issue, policy.connection):
+            return
         if value is None or self._carried(issue, policy, remote, name, value):
             return
         note = issue.refs[policy.connection].notes.get(name)
@@ -207,7 +273,7 @@ class Oracle:
         urls = [
             (settings[other].issue_url or "").format(id=issue.refs[other].remote_id)
             for other in across
-            if other != connection
+            if other != connection and self._lives(issue, other)
         ]
         return next((url for url in urls if url), None)
 
@@ -336,6 +402,8 @@ class Oracle:
             for run in norm.runs:
                 issue = self._issue(self._at(norm), run.remote_id)
                 effect = self.world.ledger.get(run.key)
+                if self._was_deleted(norm, run.remote_id):
+                    continue
                 if not effect or (effect.state != "done" and effect.kind == "prompt"):
                     raise Broken(f"runs: {run} is not recorded: {effect}")
                 assert issue
@@ -344,14 +412,31 @@ class Oracle:
     def _at(self, norm: object) -> str:
         return next(name for name, n in self.world.norms.items() if n is norm)
 
+    def _was_deleted(self, norm: object, remote_id: str) -> bool:
+        """Norm's sessions go with their issue, so nobody can tell any more what became of them."""
+        return self.world.vendors[self._at(norm)].was_deleted(remote_id)
+
     def _recorded_runs(self) -> None:
+        """Each of them once, and to its end; of a deleted issue nobody can tell what came of it."""
         issues = [self.world.store.load(issue_id) for issue_id in self.world.store.issues]
-        recorded = [run for issue in issues if issue for run in issue.runs]
-        ran = sum(len(norm.runs) for norm in self.world.norms.values())
-        if len(recorded) != ran:
-            raise Broken(f"runs: Norm ran {ran} times, the issues tell of {len(recorded)}")
-        if open_runs := [run for run in recorded if run.outcome != "complete"]:
-            raise Broken(f"runs: all of them are over, yet the issues tell of {open_runs}")
+        told = [run for issue in issues if issue for run in issue.runs]
+        ran = {
+            run.key: self._was_deleted(norm, run.remote_id)
+            for norm in self.world.norms.values()
+            for run in norm.runs
+        }
+        keys = [run.key for run in told]
+        lost = {key for key, is_lost in ran.items() if is_lost}
+        if len(keys) != len({*keys}) or {*keys} - lost != ran.keys() - lost:
+            raise Broken(f"runs: Norm ran {ran}, the issues tell of {keys}")
+        ends = {run.key: run.outcome for run in told}
+        odd = [key for key, outcome in ends.items() if outcome != "complete" and key not in lost]
+        if odd or "running" in ends.values():
+            raise Broken(f"runs: all of them are over, yet the issues tell of {ends}")
+
+
+def _ends(route: Route) -> set[str]:
+    return {route.source, route.target}
 
 
 def _can_stand(name: Field, line: str) -> bool:

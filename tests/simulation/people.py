@@ -7,6 +7,9 @@ from datetime import datetime
 
 OUR_LINE = re.compile(r"^\[issuebridge ref=(\w+)([^\]]*)\]$")
 
+KEYS = {"external_link": "link"}
+"""How our line calls a field, where not by its name."""
+
 Fate = str | None
 """Why an edit need not be in the history: `by a person` or `in the window`; None: it must be."""
 
@@ -48,7 +51,7 @@ def our_line(description: str) -> dict[str, str]:
 def in_line(name: str, description: str, reference: str) -> str | None:
     """The value our last line with this reference carries."""
     mine = [line for line in lines_of(description) if line["ref"] == reference]
-    return mine[-1].get({"external_link": "link"}.get(name, name)) if mine else None
+    return mine[-1].get(KEYS.get(name, name)) if mine else None
 
 
 def _map_lines(text: str, change: Callable[[str], str | None]) -> str:

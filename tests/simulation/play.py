@@ -52,6 +52,7 @@ def rest(world: SimWorld, oracle: Oracle) -> None:
     """Faults are over: converge, ask the oracle, then see that nothing moves any more."""
     _settle(world)
     world.clock.advance(3700)
+    world.look_after()
     _settle(world)
     oracle.at_rest()
     _stays_quiet(world)
@@ -99,6 +100,8 @@ def _count(world: SimWorld) -> None:
     figures["conflicts"] += sum(entry.outcome == "conflict" for entry in entries)
     figures["held"] += sum(entry.outcome == "held" for entry in entries)
     figures["frozen"] += sum(entry.outcome == "frozen" for entry in entries)
+    figures["deletions"] += sum(entry.outcome == "deleted" for entry in entries)
+    figures["unlinked"] += sum(entry.outcome == "unlinked" for entry in entries)
     figures["edits by people"] += sum(len(v.edits) for v in world.vendors.values())
     figures["edits lost in the window"] += sum(v.windows for v in world.vendors.values())
     figures["counterparts"] += sum(e is not None and e.kind == "create" for e in effects)

@@ -42,6 +42,38 @@ class Describe:
 
 
 @dataclass(frozen=True)
+class Delete:
+    """A person deletes the nth issue there."""
+
+    connection: str
+    nth: int
+
+
+@dataclass(frozen=True)
+class Restore:
+    """The nth issue there comes back, if it was deleted."""
+
+    connection: str
+    nth: int
+
+
+@dataclass(frozen=True)
+class Unlink:
+    """The operator lets the copy go that is the nth issue there."""
+
+    connection: str
+    nth: int
+
+
+@dataclass(frozen=True)
+class Blank:
+    """For some time the vendor shows nothing at all, as with the key of another tenant."""
+
+    connection: str
+    seconds: int
+
+
+@dataclass(frozen=True)
 class Ask:
     """A prompt for the nth issue at a bland connection is put on the queue."""
 
@@ -107,7 +139,22 @@ class Work:
     faults: tuple[Fault, ...] = field(default=())
 
 
-Step = Add | Copy | Edit | Describe | Ask | Learn | Wait | Calm | Bell | Work
+Step = (
+    Add
+    | Copy
+    | Edit
+    | Describe
+    | Delete
+    | Restore
+    | Unlink
+    | Blank
+    | Ask
+    | Learn
+    | Wait
+    | Calm
+    | Bell
+    | Work
+)
 
 
 def weight(step: Step) -> int:

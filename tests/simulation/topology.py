@@ -128,7 +128,8 @@ def _routes(
     routes: list[dict[str, object]] = []
     for source, target in pairs:
         if chance.random() < 0.6:
-            route: dict[str, object] = {"from": source, "to": target}
+            on_delete = chance.choice(["ignore", "close"])
+            route: dict[str, object] = {"from": source, "to": target, "on_delete": on_delete}
             if kinds[target] == "antimetal":
                 route |= {"filter": _filter(chance), "daily_budget": 1000}
             routes.append(route)
@@ -169,4 +170,6 @@ def _habits(chance: Random, kind: str) -> Habits:
         search_lag=chance.choice([0, 0, 20, 90]),
         rewrites=kind != "bland" and chance.random() < 0.15,
         ignores=chance.choice(IGNORED) if chance.random() < 0.05 else None,
+        hides=chance.random() < 0.5,
+        revives=chance.random() < 0.5,
     )

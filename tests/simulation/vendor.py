@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from issuebridge.domain.errors import Gone, Rejected
+from issuebridge.domain.errors import AccessRefused, Gone, Rejected
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.words import FIELDS
 from issuebridge.ports import Changes, Lane, Page
 from tests.fakes import FakeClock
-from tests.simulation.people import HumanEdit, lines_of, our_line, words_of
+from tests.simulation.people import KEYS, Fate, HumanEdit, lines_of, our_line, words_of
 
 OPEN_WORDS = {
     "antimetal": ("investigating", "ready_to_fix"),
@@ -29,6 +29,9 @@ WRITABLE = {
     "antimetal": {"status"},
     "zylon": {"status", "description"},
 }
+SOFT = {"zylon"}
+"""A deleted issue stays in the list, marked with a word of its own; elsewhere it is gone."""
+DELETED_WORD = "Deleted"
 TITLE_MAX = 200
 COMMENT_MAX = 4000
 DESCRIPTION_MAX = {"bland": 10_000, "antimetal": 20_000, "zylon": 20_000}
@@ -49,7 +52,9 @@ def wakes_norm(text: str) -> bool:
 @dataclass(frozen=True)
 class Habits:
     """`list_lag`: rows show what was true so long ago. `search_lag`: so long a new issue is not
-    found. `rewrites`: the line of a created issue is lost. `ignores`: writes of it do nothing."""
+    found. `rewrites`: the line of a created issue is lost. `ignores`: writes of it do nothing.
+    `hides`: a GET of what is only marked as deleted answers 404. `revives`: a write brings it back.
+    """
 
     page_size: int = 3
     skew: int = 0
@@ -58,12 +63,14 @@ class Habits:
     search_lag: int = 0
     rewrites: bool = False
     ignores: str | None = None
+    hides: bool = False
+    revives: bool = False
 
 
 @dataclass
 class Vendor:
     """`history` has every state of every issue with our time of it; `born_of` whose create it was;
-    `agreed` tells the raw values that nobody can take for news; `ours` is what we left last."""
+    `excuse` tells why an edit is no news to anybody; `ours` is what we left last."""
 
     name: str
     kind: str
@@ -77,9 +84,11 @@ class Vendor:
     edits: list[HumanEdit] = field(default_factory=list)
     words: dict[str, str] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
-    agreed: Callable[[str, str], set[str | None]] = lambda remote_id, name: set()
+    excuse: Callable[[str, str, str | None], Fate] = lambda remote_id, place, raw: None
+    is_linked: Callable[[str], bool] = lambda remote_id: False
     ours: dict[str, RemoteIssue] = field(default_factory=dict)
     windows: int = 0
+    blank_until: datetime | None = None
 
     @property
     def skew(self) -> timedelta:
@@ -89,8 +98,16 @@ class Vendor:
     def ids(self) -> list[str]:
         return list(self.history)
 
+    @property
+    def living(self) -> list[str]:
+        return [remote_id for remote_id in self.ids if not self.now(remote_id).deleted]
+
     def now(self, remote_id: str) -> RemoteIssue:
         return self.history[remote_id][-1][1]
+
+    def was_deleted(self, remote_id: str) -> bool:
+        """At any time."""
+        return any(state.deleted for _, state in self.history[remote_id])
 
     def _store(self, issue: RemoteIssue) -> RemoteIssue:
         at = self.clock.now()
@@ -131,7 +148,7 @@ class Vendor:
     def edit(self, remote_id: str, name: str, raw: str | None) -> None:
         self.clock.advance(0.1)
         old = self.now(remote_id)
-        if old.raw.get(name) == raw:
+        if old.deleted or old.raw.get(name) == raw:
             return
         self._store(replace(old, raw={**old.raw, name: raw}))
         self._end(remote_id, name, old.raw.get(name), "by a person")
@@ -140,6 +157,8 @@ class Vendor:
     def describe(self, remote_id: str, text: str) -> None:
         self.clock.advance(0.1)
         old = self.now(remote_id)
+        if old.deleted:
+            return
         self._store(replace(old, description=text))
         self.words[remote_id] = words_of(text)
         before, after = our_line(old.description), our_line(text)
@@ -149,11 +168,34 @@ class Vendor:
             if before and after and before.get(key) != after.get(key):
                 self._remember(remote_id, name, after.get(key))
 
+    def delete(self, remote_id: str) -> None:
+        self.clock.advance(0.1)
+        old = self.now(remote_id)
+        if old.deleted:
+            return
+        word = {"status": DELETED_WORD} if self.kind in SOFT else {}
+        self._store(replace(old, raw={**old.raw, **word}, deleted=True))
+        self.let_go(old, "with its issue")
+
+    def restore(self, remote_id: str) -> None:
+        self.clock.advance(0.1)
+        old = self.now(remote_id)
+        if not old.deleted:
+            return
+        word = {"status": BIRTH[self.kind]["status"]} if self.kind in SOFT else {}
+        back = self._store(replace(old, raw={**old.raw, **word}, deleted=False))
+        self._remember(remote_id, "status", back.raw["status"])
+
+    def let_go(self, issue: RemoteIssue, fate: str) -> None:
+        """What stands there now is mirrored no more."""
+        line = our_line(issue.description)
+        lined = {f"line.{name}": line.get(KEYS.get(name, name)) for name in FIELDS}
+        for place, standing in {**issue.raw, **lined}.items():
+            self._end(issue.remote_id, place, standing, fate)
+
     def _remember(self, remote_id: str, name: str, raw: str | None) -> None:
-        edit = HumanEdit(self.name, remote_id, name, raw, self.clock.now())
-        if raw is not None and raw in self.agreed(remote_id, name):
-            edit.fate = "back to what both had agreed on"
-        self.edits.append(edit)
+        fate = self.excuse(remote_id, name, raw)
+        self.edits.append(HumanEdit(self.name, remote_id, name, raw, self.clock.now(), fate))
 
     def _end(self, remote_id: str, name: str, standing: str | None, fate: str) -> None:
         """The edit that still stood was overwritten by somebody who knew, or could not know."""
@@ -165,8 +207,11 @@ class Vendor:
 
     def page(self, lane: Lane, cursor: str | None) -> Page:
         self.asked["page"] += 1
+        if self.is_blank:
+            return Page([], None)
         shown_at = self.clock.now() - timedelta(seconds=self.habits.list_lag)
-        rows = [row for row in (self._as_of(i, shown_at) for i in self.ids) if row]
+        known = [row for row in (self._as_of(i, shown_at) for i in self.ids) if row]
+        rows = [row for row in known if self.kind in SOFT or not row.deleted]
         if lane == "hot" and self.kind in OPEN_WORDS:
             rows = [row for row in rows if row.raw["status"] in OPEN_WORDS[self.kind]]
         if lane == "hot" and self.kind == "bland":
@@ -187,15 +232,29 @@ class Vendor:
 
     def get(self, remote_id: str) -> RemoteIssue:
         self.asked["get"] += 1
-        if remote_id not in self.history:
-            raise Gone(remote_id)
+        self._demand(remote_id)
         return self.now(remote_id)
+
+    @property
+    def is_blank(self) -> bool:
+        return self.blank_until is not None and self.blank_until > self.clock.now()
+
+    def _demand_access(self) -> None:
+        if self.is_blank:
+            raise AccessRefused("401")
+
+    def _demand(self, remote_id: str) -> None:
+        is_gone = self.now(remote_id).deleted and (self.kind not in SOFT or self.habits.hides)
+        if is_gone or self.is_blank:
+            raise Gone(remote_id)
 
     def create(self, draft: Draft) -> RemoteIssue:
         self.asked["create"] += 1
+        self._demand_access()
         self._check_text("title", draft.title, TITLE_MAX)
         self._check_text("description", draft.description, DESCRIPTION_MAX[self.kind])
-        if any(of and of.reference == draft.reference for of in self.born_of.values()):
+        made = [i for i, of in self.born_of.items() if of and of.reference == draft.reference]
+        if any(not self.now(i).deleted or self.is_linked(i) for i in made):
             raise Broken(f"twins: {draft.reference} is created again at {self.name}")
         text = words_of(draft.description) if self.habits.rewrites else draft.description
         given = {"status": draft.status, "severity": draft.severity} if self.kind == "bland" else {}
@@ -209,8 +268,10 @@ class Vendor:
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
         """By the reference; antimetal and zylon also by what else they show of a draft."""
         self.asked["find_created"] += 1
+        self._demand_access()
         by = self.clock.now() - timedelta(seconds=self.habits.search_lag)
-        known = [self.now(i) for i, states in self.history.items() if states[0][0] <= by]
+        shown = self.ids if self.kind in SOFT else self.living
+        known = [self.now(i) for i in shown if self.history[i][0][0] <= by]
         found = [issue for issue in known if draft.reference in issue.description]
         return found or [issue for issue in known if self._could_be(issue, draft)]
 
@@ -230,7 +291,7 @@ class Vendor:
         last = self.ours.get(seen.remote_id)
         if last and last.updated_at and seen.updated_at and seen.updated_at < last.updated_at:
             raise Broken(f"twice: two workers write to {seen.remote_id} at once")
-        old = self.now(seen.remote_id)
+        old = self._written_to(seen.remote_id)
         whole = {"status": seen.raw["status"], "description": seen.description}
         written = {**(whole if self.kind == "zylon" else {}), **changes}
         kept = {name: raw for name, raw in written.items() if name != self.habits.ignores}
@@ -243,8 +304,17 @@ class Vendor:
         )
         return self.ours[seen.remote_id]
 
+    def _written_to(self, remote_id: str) -> RemoteIssue:
+        """What a write finds; nobody says what one does to an issue that is marked as deleted."""
+        self._demand(remote_id)
+        old = self.now(remote_id)
+        if old.deleted and not self.habits.revives:
+            raise Rejected("400: it is deleted")
+        return replace(old, deleted=False)
+
     def post(self, remote_id: str, text: str) -> None:
         self.asked["post"] += 1
+        self._demand(remote_id)
         told = self.posted.setdefault(remote_id, [])
         value = text.split("] ")[1]
         self._check_text("comment", text, COMMENT_MAX)
@@ -256,6 +326,7 @@ class Vendor:
 
     def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
         self.asked["stands"] += 1
+        self._demand(remote_id)
         return any(mark in text for at, text in self.marks if at == remote_id)
 
     def _check_changes(self, seen: RemoteIssue, changes: Changes) -> None:

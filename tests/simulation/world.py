@@ -15,6 +15,7 @@ from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
 from issuebridge.domain.words import Field
+from issuebridge.use_cases.by_hand import allow, unlink
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.post_comment import PostComment
@@ -27,17 +28,21 @@ from issuebridge.use_cases.track_runs import TrackRuns
 from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger, dues
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
-from tests.simulation.people import LOSES_OUR_LINE, REWRITES
+from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate
 from tests.simulation.steps import (
     Add,
     Ask,
     Bell,
+    Blank,
     Calm,
     Copy,
+    Delete,
     Describe,
     Edit,
     Learn,
+    Restore,
     Step,
+    Unlink,
     Wait,
     Work,
 )
@@ -112,7 +117,10 @@ class SimWorld:
             n: Norm(self.clock, topology.norm) for n, k in topology.kinds.items() if k == "bland"
         }
         for name, vendor in self.vendors.items():
-            vendor.agreed = partial(self._agreed, name)
+            vendor.excuse = partial(self._excuse, name)
+            vendor.is_linked = partial(self._is_linked, name)
+        for name, norm in self.norms.items():
+            norm.is_gone = partial(self._is_gone, name)
         self.lenses: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
         self.messages: list[PromptRequest] = []
         self.answered: set[int] = set()
@@ -200,6 +208,28 @@ class SimWorld:
             text = REWRITES[step.how](vendor.now(remote_id).description, step.text)
             vendor.describe(remote_id, text)
 
+    def _delete(self, step: Delete) -> None:
+        vendor = self.vendors[step.connection]
+        if vendor.ids:
+            vendor.delete(vendor.ids[step.nth % len(vendor.ids)])
+
+    def _restore(self, step: Restore) -> None:
+        vendor = self.vendors[step.connection]
+        if vendor.ids:
+            vendor.restore(vendor.ids[step.nth % len(vendor.ids)])
+
+    def _unlink(self, step: Unlink) -> None:
+        vendor, at = self.vendors[step.connection], step.connection
+        remote_id = vendor.ids[step.nth % len(vendor.ids)] if vendor.ids else ""
+        issue_id = self.store.find(at, remote_id)
+        if issue_id:
+            unlink(self.store, self.landscape, issue_id, at, self.clock.now())
+            vendor.let_go(vendor.now(remote_id), "its copy is unlinked")
+
+    def _blank(self, step: Blank) -> None:
+        until = self.clock.now() + timedelta(seconds=step.seconds)
+        self.vendors[step.connection].blank_until = until
+
     def _ask(self, step: Ask) -> None:
         vendor = self.vendors[step.connection]
         if vendor.ids:
@@ -240,24 +270,33 @@ class SimWorld:
         if step.job == "poll":
             self.polled(str(step.target))
 
-    def _agreed(self, connection: str, remote_id: str, place: str) -> set[str | None]:
-        """Raw values that are no news there: the baseline, if our side still holds it, and what a
-        push has set out to write."""
+    def _excuse(self, connection: str, remote_id: str, place: str, raw: str | None) -> Fate:
+        """Why this is no news: the copy is unlinked, it is the baseline, if our side still holds
+        that, or a push has set out to write it."""
         issue = self.store.load(self.store.find(connection, remote_id) or "")
         where, _, name = place.rpartition(".")
         if issue is None:
-            return set()
+            return None
         ref, field = issue.refs[connection], cast("Field", name)
+        if ref.ended:
+            return "its copy is unlinked"
         known = [ref.sending.get(field), ref.baselines.get(field)]
         if known[1] and field in ref.notes and known[1].value != issue.value(field):
             known.pop()
-        return {base.raws[-1 if where else 0] for base in known if base and base.raws}
+        agreed = {base.raws[-1 if where else 0] for base in known if base and base.raws}
+        return "back to what both had agreed on" if raw is not None and raw in agreed else None
+
+    def _is_linked(self, connection: str, remote_id: str) -> bool:
+        return self.store.find(connection, remote_id) is not None
+
+    def _is_gone(self, connection: str, remote_id: str) -> bool:
+        return self.vendors[connection].now(remote_id).deleted
 
     def _is_met(self, connection: str, remote_id: str) -> bool:
         """Whether people see an issue that is not ours, or that is linked by now: nobody rewrites
         a counterpart in the seconds until it is."""
         ours = self.vendors[connection].born_of[remote_id] is not None
-        return not ours or self.store.find(connection, remote_id) is not None
+        return not ours or self._is_linked(connection, remote_id)
 
     # workers
 
@@ -312,8 +351,16 @@ class SimWorld:
         if self.topology.streamless:
             self.store.woken.clear()
 
+    def look_after(self) -> None:
+        """What the operator does about an alarm that tells of missing issues."""
+        for name in self.vendors:
+            if self.connections.read(name).missing:
+                self.figures["allowed by the operator"] += 1
+                allow(self.connections, name, self.clock.now())
+
     def is_settled(self) -> bool:
-        """Nobody waits for anything: no mark, rule, run, open effect, message, lease or pause."""
+        """Nobody waits for anything: a mark, rule, run, open effect, message, lease, pause, or a
+        second sweep without an issue."""
         issues = [self.store.load(issue_id) for issue_id in self.store.issues]
         effects = [self.ledger.get(key) for key in self.ledger.effects]
         until = [*self.connections.leases.values(), *self.connections.pauses.values()]
@@ -322,6 +369,7 @@ class SimWorld:
             or any(run.outcome == "running" for issue in issues if issue for run in issue.runs)
             or any(effect and effect.is_open for effect in effects)
             or any(time > self.clock.now() for time in until)
+            or any(self.connections.read(name).missing for name in self.vendors)
             or len(self.answered) < len(self.messages)
         )
 
@@ -345,6 +393,10 @@ _PLAYERS: dict[type, Callable[[SimWorld, Any], None]] = {
     Copy: SimWorld._copy,
     Edit: SimWorld._edit,
     Describe: SimWorld._describe,
+    Delete: SimWorld._delete,
+    Restore: SimWorld._restore,
+    Unlink: SimWorld._unlink,
+    Blank: SimWorld._blank,
     Ask: SimWorld._ask,
     Learn: SimWorld._learn,
     Wait: SimWorld._wait,

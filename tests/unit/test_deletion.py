@@ -6,6 +6,7 @@ import pytest
 
 from issuebridge.domain.errors import AccessRefused, Gone, Rejected, Transient
 from issuebridge.ports import Page
+from issuebridge.use_cases.pull_changes import LEASE_SECONDS
 from tests.world import World, connection, document
 
 
@@ -147,6 +148,81 @@ def test_a_key_of_another_tenant_deletes_nothing():
     world.systems["antimetal"].fail = stranger
     world.rounds(6)
     assert not [i for i in world.store.issues.values() if '"deleted":true' in i]
+
+
+def test_a_counterpart_deleted_before_any_list_showed_it_becomes_a_tombstone():
+    world = closing()
+    world.systems["bland"].add("stays")
+    born = world.systems["antimetal"].add("goes", severity="high")
+    world.poll("bland")
+    world.poll("antimetal")
+    world.mirror()
+    (twin,) = (i for i in world.systems["bland"].issues.values() if i.title == "goes")
+    del world.systems["bland"].issues[twin.remote_id]
+    world.rounds(4)
+    assert world.issue_of("bland", twin.remote_id).refs["bland"].deleted
+    assert status(world, "antimetal", born.remote_id) == "resolved"
+
+
+def test_an_issue_stored_by_a_poll_that_crashed_and_deleted_then_becomes_a_tombstone():
+    world = closing()
+    world.systems["antimetal"].add("stays", severity="high")
+    world.rounds(2)
+    born = world.systems["antimetal"].add("goes", severity="high")
+    commit = world.store.commit
+
+    def crash_after(*given: object, **named: object) -> None:
+        commit(*given, **named)
+        raise KeyboardInterrupt
+
+    world.store.commit = crash_after
+    with pytest.raises(KeyboardInterrupt):
+        world.poll("antimetal")
+    world.store.commit = commit
+    del world.systems["antimetal"].issues[born.remote_id]
+    world.clock.advance(LEASE_SECONDS)
+    world.rounds(4)
+    assert world.issue_of("antimetal", born.remote_id).refs["antimetal"].deleted
+
+
+def test_an_issue_that_was_set_aside_and_then_deleted_is_no_longer_shown():
+    world = World()
+    pair(world)
+    system = world.systems["antimetal"]
+    born = system.add("poison", severity="high")
+    page = system.page
+    system.page = lambda lane, cursor: _undated(page(lane, cursor))
+
+    def refuse(call: str, moment: str) -> None:
+        if call == "get" and born.remote_id in system.issues:
+            raise Rejected("400: always")
+
+    system.fail = refuse
+    world.rounds(2)
+    assert [*world.connections.read("antimetal").failing] == [born.remote_id]
+    del system.issues[born.remote_id]
+    world.rounds(4)
+    assert world.connections.read("antimetal").failing == {}
+
+
+def test_when_no_issue_of_before_answers_only_a_person_can_say_that_they_are_gone():
+    world = closing()
+    born = world.systems["antimetal"].add("goes", severity="high")
+    world.rounds(2)
+    world.systems["antimetal"].add("comes", severity="high")
+    del world.systems["antimetal"].issues[born.remote_id]
+    world.rounds(6)
+    assert not world.issue_of("antimetal", born.remote_id).refs["antimetal"].deleted
+    assert world.connections.read("antimetal").completeness.missing == (born.remote_id,)
+    world.allow("antimetal")
+    world.rounds(3)
+    assert world.issue_of("antimetal", born.remote_id).refs["antimetal"].deleted
+    assert world.connections.read("antimetal").completeness.closes
+
+
+def _undated(page: Page) -> Page:
+    """As a vendor whose rows do not tell when they were created."""
+    return Page([dataclasses.replace(row, created_at=None) for row in page.issues], page.cursor)
 
 
 def small_breaker(**more: object) -> World:

@@ -88,6 +88,22 @@ def test_a_line_that_cannot_be_taken_out_is_said_once_and_not_tried_for_ever():
     assert world.issue_of("bland", twin).refs["bland"].notes["line"].kind == "rejected"
 
 
+def test_a_description_is_never_emptied_as_no_vendor_says_what_that_does():
+    world = lined()
+    born = world.systems["zylon"].add(description="").remote_id
+    world.rounds()
+    issue = world.issue_of("zylon", born)
+    unlink(world.store, world.landscape, issue.issue_id, "bland", world.clock.now())
+    before = len(world.systems["zylon"].writes())
+    world.rounds(8)
+    assert len(world.systems["zylon"].writes()) == before
+    note = world.issue_of("zylon", born).refs["zylon"].notes["line"]
+    assert (note.kind, note.detail) == ("unsupported", "without our line it would be empty")
+    world.systems["zylon"].edit(born, description=f"{text(world, 'zylon', born)}\nSays Ann.")
+    world.rounds(2)
+    assert text(world, "zylon", born) == "Says Ann."
+
+
 @pytest.mark.parametrize("text", ["", "words", "words\n", "a\n\nb\n\n"])
 def test_a_line_taken_out_again_leaves_the_words_as_they_were(text):
     line = ManagedLine("ibours", link="https://x.example")

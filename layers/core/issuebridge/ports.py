@@ -149,7 +149,8 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """Fingerprints by remote id. Those in `pushed` hold no longer: we wrote there since."""
+    """Fingerprints by remote id. Those in `pushed` hold no longer: we wrote there since, or made
+    them and no list has shown them yet."""
 
     digests: Mapping[str, str]
     pushed: Mapping[str, int]

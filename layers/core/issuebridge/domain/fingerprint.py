@@ -11,6 +11,9 @@ DIGEST_HEX = 12
 NO_DIGEST = "0" * DIGEST_HEX
 """Of a known issue that must be looked at again."""
 
+NOT_STORED = ""
+"""Of an issue that a list has shown and that may or may not be stored by now."""
+
 
 def fingerprint(remote: RemoteIssue, salt: str) -> str:
     """Covers every value we keep, and none of the vendor's times: those move without a change.

@@ -114,7 +114,10 @@ def _meant(issue: CanonicalIssue, policy: Policy, part: Part) -> str | None:
 
 
 def _cannot_write(text: str, policy: Policy) -> str | None:
-    """Why a description may not be written, since the words in it are people's."""
+    """Why a description may not be written, since the words in it are people's. No vendor says
+    what an empty one does."""
+    if not text:
+        return "without our line it would be empty"
     if utf16_units(text) > policy.description_units_max:
         return "no room for our line in the description"
     if without_mention(text) != text:

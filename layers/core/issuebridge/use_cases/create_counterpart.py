@@ -109,6 +109,7 @@ class CreateCounterpart:
                     wake=newly_pending(issue, observed.issue),
                     done=effect.done(made.remote_id),
                     linked=effect.connection,
+                    pushing=effect.connection,
                 )
             except LostRace:
                 effect = self.ledger.get(effect.key) or effect

@@ -36,14 +36,15 @@ class EndSweep:
         state: ConnectionState,
         swept: set[str],
         known: set[str],
-        controls: Sequence[str],
+        expected: set[str],
         now: datetime,
     ) -> ConnectionState:
         """The state with the equation, what is missing since when, and a tripped breaker if so.
 
-        `controls`: issues known for longer than this sweep that the list did show.
+        `known`: those that the polls have stored. `expected`: those, what may be stored, and what
+        we made and no list has shown yet.
         """
-        missing = sorted(known - swept)
+        missing = sorted(expected - swept)
         state = state.model_copy(update={"completeness": _equation(state, swept, known, now)})
         limit = self.breaker.limit(len(known))
         allowed = state.allowed_until is not None and state.allowed_until > now
@@ -51,15 +52,19 @@ class EndSweep:
             if not all(self._is_gone(remote_id) for remote_id in missing[:CONTROLS_MAX]):
                 return state  # the list broke off: the next sweep shows the rest
             reason = (
-                f"{len(missing)} of {len(known)} issues are missing from the list, more than "
+                f"{len(missing)} of {len(expected)} issues are missing from the list, more than "
                 f"{limit}: nothing was closed; look at the vendor, then `issuebridge allow "
                 f"{state.connection}` if they are really gone"
             )
             return state.model_copy(update={"tripped": reason})
-        return state.model_copy(update={"missing": self._look(state, missing, controls)})
+
+        def is_believed() -> bool:
+            return allowed or self._still_answers(state.controls)
+
+        return state.model_copy(update={"missing": self._look(state, missing, is_believed)})
 
     def _look(
-        self, state: ConnectionState, missing: Sequence[str], controls: Sequence[str]
+        self, state: ConnectionState, missing: Sequence[str], is_believed: Callable[[], bool]
     ) -> dict[str, int]:
         """One that cannot be read keeps its place, and holds up no other."""
         still: dict[str, int] = {}
@@ -76,7 +81,7 @@ class EndSweep:
                 still |= {remote_id: first} if first else {}
             if not gone:
                 continue
-            if first is None or first == state.sweep_number or not self._still_answers(controls):
+            if first is None or first == state.sweep_number or not is_believed():
                 still[remote_id] = first or state.sweep_number
             else:
                 self.bury(remote_id)

@@ -23,7 +23,7 @@ from issuebridge.domain.errors import (
     Transient,
     Tripped,
 )
-from issuebridge.domain.fingerprint import NO_DIGEST, fingerprint
+from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing, Twin
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page, Seen
@@ -252,17 +252,17 @@ class _Round:
         if not self.state.missing:
             self._remember(controls=tuple(sorted(self.seen.digests.keys() & swept)[:CONTROLS_MAX]))
         now = self.pull.clock.now()
-        ended = end(self.state, swept, self._known_ids(), self.state.controls, now)
+        known = {**self.seen.digests, **self.fresh}
+        stored = {remote_id for remote_id, digest in known.items() if digest}
+        expected = {*self.seen.digests, *self.seen.pushed, *stored}
+        expected -= {remote_id for remote_id, digest in known.items() if digest is None}
+        ended = end(self.state, swept, stored, expected, now)
         told = ("completeness", "missing", "tripped")  # the rest may have moved meanwhile
         self._remember(**{name: getattr(ended, name) for name in told})
         if self.state.tripped:
             raise Tripped(self.state.tripped)
         assert self.state.completeness, "the end of a sweep states the equation"
         self.report.completeness = self.state.completeness
-
-    def _known_ids(self) -> set[str]:
-        known = {**self.seen.digests, **self.fresh}
-        return {remote_id for remote_id, digest in known.items() if digest}
 
     def _bury(self, remote_id: str) -> None:
         take_in = self.pull.take_in
@@ -319,15 +319,16 @@ class _Round:
 
     def _forget(self, page: Page) -> None:
         """Before a change is stored, the old fingerprint goes: it would hold again if we stopped
-        half way and a person then put the old values back."""
+        half way and a person then put the old values back. A new issue gets none yet: it would be
+        stored and never missed if we stopped half way and a person then deleted it."""
         known = self.seen.digests
-        outdated = [
-            remote.remote_id
+        forgotten = {
+            remote.remote_id: NO_DIGEST if known.get(remote.remote_id) else NOT_STORED
             for remote in page.issues
-            if known.get(remote.remote_id, NO_DIGEST) != NO_DIGEST and not self._is_known(remote)
-        ]
-        if outdated:
-            forgotten = dict.fromkeys(outdated, NO_DIGEST)
+            if not self._is_known(remote)
+            and known.get(remote.remote_id) not in (NO_DIGEST, NOT_STORED)
+        }
+        if forgotten:
             self.pull.connections.save_seen(self.state, forgotten, {})
 
     def _is_known(self, remote: RemoteIssue) -> bool:
