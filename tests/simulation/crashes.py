@@ -74,6 +74,7 @@ def _born(name: str) -> Add:
 
 _LOST = Fault(1, "fail", on="create")
 _EMPTY = Fault(5, "garbage", 1, on="page")
+_GONE = Fault(0, "fail", 3, on="get")
 _UNSENT = Fault(0, "fail", on="create")
 
 SCENARIOS: dict[str, Scenario] = {
@@ -181,6 +182,11 @@ SCENARIOS: dict[str, Scenario] = {
         (_born("antimetal"), Calm(1), _born("antimetal"), Work("poll", "antimetal")),
         (Work("mirror"), Work("poll", "bland"), Work("poll", "bland")),
         (Delete("bland", 1),),
+    ),
+    "a counterpart is late in the list, and for a moment not found either": Scenario(
+        (_born("antimetal"), Calm(2), _born("antimetal"), Work("poll", "antimetal")),
+        (Work("mirror"), Work("poll", "bland", (_GONE,))),
+        habits={"bland": Habits(list_lag=30)},
     ),
     "an issue is stored and deleted": Scenario(
         (_born("antimetal"), Calm(2), _born("antimetal")),

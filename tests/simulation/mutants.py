@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant(
         1,
         "the old fingerprint stands while a change is stored",
-        f"{USE_CASES}/pull_changes.py",
+        f"{USE_CASES}/take_page.py",
         "        self._forget(page)\n",
         "",
     ),
@@ -131,6 +131,41 @@ MUTANTS = (
         f"{USE_CASES}/track_runs.py",
         "return settle(edited, self.landscape, now, renew=True), (entry,)",
         "return edited, (entry,)",
+    ),
+    Mutant(
+        1,
+        "a copy that no list has shown is not missed",
+        f"{USE_CASES}/take_page.py",
+        "{*digests, *self.seen.pushed} - buried",
+        "{*digests} - buried",
+    ),
+    Mutant(
+        1,
+        "what a poll may have stored is not missed",
+        f"{USE_CASES}/take_page.py",
+        "not in (NO_DIGEST, NOT_STORED)",
+        "not in (NO_DIGEST, None)",
+    ),
+    Mutant(
+        1,
+        "what is gone is still written to",
+        f"{DOMAIN}/lag.py",
+        "if ref.deleted or not policy.may_write:",
+        "if not policy.may_write:",
+    ),
+    Mutant(
+        1,
+        "our line stays where its link has ended",
+        f"{DOMAIN}/lag.py",
+        "return bool(odd) or not line_belongs(issue, policy)",
+        "return bool(odd)",
+    ),
+    Mutant(
+        1,
+        "an unlinked copy is still merged",
+        f"{DOMAIN}/converge.py",
+        "    if issue.refs[connection].ended:\n",
+        "    if False:\n",
     ),
     # 2: no echo, no flapping
     Mutant(
@@ -375,6 +410,27 @@ MUTANTS = (
         'return "remote" if self.edited_at > last.at',
         'return "remote" if self.edited_at < last.at',
     ),
+    Mutant(
+        4,
+        "a deletion is believed at first sight",
+        f"{USE_CASES}/end_sweep.py",
+        "if first is None or first == state.sweep_number or not is_believed():",
+        "if not is_believed():",
+    ),
+    Mutant(
+        4,
+        "a vendor that shows nothing has deleted all",
+        f"{USE_CASES}/end_sweep.py",
+        "return allowed or self._still_answers(state.controls)",
+        "return True",
+    ),
+    Mutant(
+        4,
+        "a deletion closes the other side unasked",
+        f"{DOMAIN}/converge.py",
+        "if _closes(issue, landscape, connection):",
+        "if True:",
+    ),
     # 5: the watermark
     Mutant(
         5,
@@ -429,14 +485,14 @@ MUTANTS = (
         5,
         "the watermark is granted before the page is stored",
         f"{USE_CASES}/pull_changes.py",
-        "clean &= self._take_page(page)\n            if page.cursor",
-        "self._advance(newest)\n            clean &= self._take_page(page)\n"
+        "clean &= self.take_page(page)\n            if page.cursor",
+        "self._advance(newest)\n            clean &= self.take_page(page)\n"
         "            if page.cursor",
     ),
     Mutant(
         5,
         "a page counts as stored though its fingerprints wait",
-        f"{USE_CASES}/pull_changes.py",
+        f"{USE_CASES}/take_page.py",
         "        finally:\n            self._save(fresh)\n",
         "        finally:\n            pass\n",
     ),
@@ -482,6 +538,13 @@ MUTANTS = (
         f"{DOMAIN}/push.py",
         "room = policy.description_units_max - utf16_units(line) - 2",
         "room = policy.description_units_max",
+    ),
+    Mutant(
+        6,
+        "a description is emptied",
+        f"{DOMAIN}/push.py",
+        "    if not text:\n",
+        "    if False:\n",
     ),
     # 7: work is bounded
     Mutant(

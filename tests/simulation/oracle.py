@@ -73,6 +73,7 @@ class Oracle:
             self._rules(issue)
             self._winners(issue)
             self._deletions(issue)
+            self._unlinked(issue)
             for connection in issue.refs:
                 self._copy(issue, connection)
             self._echoes(issue)
@@ -207,6 +208,15 @@ class Oracle:
             ]
             if any(says) != (entry.new == "closed"):
                 raise Broken(f"deleted: {issue.issue_id} at {entry.by} has {says}, yet {entry}")
+
+    def _unlinked(self, issue: CanonicalIssue) -> None:
+        """From then on nothing that happens there moves our side."""
+        let_go: set[str] = set()
+        for entry in self.world.store.history(issue.issue_id):
+            if entry.by in let_go and entry.outcome in ("pulled", "conflict", "held"):
+                raise Broken(f"unlinked: {issue.issue_id} still takes in {entry}")
+            if entry.outcome == "unlinked":
+                let_go.add(entry.by)
 
     # 1: carried
 

@@ -359,8 +359,8 @@ class SimWorld:
                 allow(self.connections, name, self.clock.now())
 
     def is_settled(self) -> bool:
-        """Nobody waits for anything: a mark, rule, run, open effect, message, lease, pause, or a
-        second sweep without an issue."""
+        """Nobody waits for anything: a mark, rule, run, open effect, message, lease, pause, a look
+        at what was pushed, or a second sweep without an issue."""
         issues = [self.store.load(issue_id) for issue_id in self.store.issues]
         effects = [self.ledger.get(key) for key in self.ledger.effects]
         until = [*self.connections.leases.values(), *self.connections.pauses.values()]
@@ -369,6 +369,7 @@ class SimWorld:
             or any(run.outcome == "running" for issue in issues if issue for run in issue.runs)
             or any(effect and effect.is_open for effect in effects)
             or any(time > self.clock.now() for time in until)
+            or any(self.connections.pushed.values())
             or any(self.connections.read(name).missing for name in self.vendors)
             or len(self.answered) < len(self.messages)
         )

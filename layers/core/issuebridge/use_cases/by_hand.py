@@ -17,6 +17,7 @@ from issuebridge.domain.reading import find_url
 from issuebridge.domain.words import FIELDS
 from issuebridge.ports import ConnectionStore, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.races import until_won
+from issuebridge.use_cases.stored import stored
 
 ALLOWED = timedelta(hours=1)
 PROBE_LINKS = (
@@ -53,8 +54,7 @@ def release(
     """
 
     def step() -> CanonicalIssue:
-        issue = store.load(issue_id)
-        assert issue is not None, "the caller has found it"
+        issue = stored(store, issue_id)
         for name in issue.parked:
             _replan(ledger, reference_for(issue_id, name), now)
         freed = settle(_freed(issue, take, now), landscape, now)
@@ -86,8 +86,7 @@ def unlink(
     """Let this copy go: it is mirrored no more and not made anew, and our line leaves it."""
 
     def step() -> CanonicalIssue:
-        issue = store.load(issue_id)
-        assert issue is not None, "the caller has found it"
+        issue = stored(store, issue_id)
         over = {"ended": True, "notes": {}, "sending": {}, "sending_at": None}
         ended = with_ref(issue, issue.refs[connection].model_copy(update=over))
         entry = HistoryEntry(at=now, field="external_link", outcome="unlinked", by=connection)

@@ -3,17 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.converge import link, observe
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import CanonicalIssue, Draft, RemoteIssue, reference_for
 from issuebridge.domain.lag import Landscape, newly_pending, route_takes
 from issuebridge.domain.push import draft_counterpart
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.once import Once, Step
-from issuebridge.use_cases.races import RACES_MAX, until_won
+from issuebridge.use_cases.races import until_won
+from issuebridge.use_cases.stored import stored
 
 
 @dataclass(frozen=True)
@@ -87,52 +88,44 @@ class CreateCounterpart:
         return self.store.find(effect.connection, remote.remote_id) in (None, effect.issue_id)
 
     def is_wanted(self, effect: Effect) -> bool:
-        return effect.connection in self._issue(effect).pending
+        return effect.connection in stored(self.store, effect.issue_id).pending
 
     def keep(self, effect: Effect, made: RemoteIssue) -> Step:
         """Link what was made; never what is linked already."""
-        policy = self.landscape.policies[effect.connection]
-        for _ in range(RACES_MAX):
-            owner = self.store.find(effect.connection, made.remote_id)
-            if owner not in (None, effect.issue_id):
-                reason = f"{made.display_id} is linked to {owner} already; not linked twice"
-                return self.park(self.ledger.put(effect.parked(reason)), reason)
-            issue, now = self._issue(effect), self.clock.now()
-            if effect.connection in issue.refs:
-                return Step("done", made.display_id)
-            linked = link(issue, made, policy, now)
+        return until_won(effect.issue_id, partial(self._keep, effect.key, made))
+
+    def _keep(self, key: str, made: RemoteIssue) -> Step:
+        effect = self.ledger.get(key)
+        assert effect is not None, "it was sent, so it is in the ledger"
+        owner = self.store.find(effect.connection, made.remote_id)
+        if owner not in (None, effect.issue_id):
+            reason = f"{made.display_id} is linked to {owner} already; not linked twice"
+            return self.park(self.ledger.put(effect.parked(reason)), reason)
+        issue, now = stored(self.store, effect.issue_id), self.clock.now()
+        if effect.connection not in issue.refs:
+            linked = link(issue, made, self.landscape.policies[effect.connection], now)
             observed = observe(linked, made, self.landscape, effect.connection, now=now)
-            try:
-                self.store.commit(
-                    observed.issue,
-                    observed.history,
-                    wake=newly_pending(issue, observed.issue),
-                    done=effect.done(made.remote_id),
-                    linked=effect.connection,
-                    pushing=effect.connection,
-                )
-            except LostRace:
-                effect = self.ledger.get(effect.key) or effect
-                continue
-            return Step("done", made.display_id)
-        raise LostRace(f"{effect.issue_id}: gave up after {RACES_MAX} races")
+            self.store.commit(
+                observed.issue,
+                observed.history,
+                wake=newly_pending(issue, observed.issue),
+                done=effect.done(made.remote_id),
+                linked=effect.connection,
+                pushing=effect.connection,
+            )
+        return Step("done", made.display_id)
 
     def park(self, effect: Effect, reason: str) -> Step:
         """Shown on the issue and never tried again until a person releases it."""
 
         def step() -> Step:
-            issue = self._issue(effect)
+            issue = stored(self.store, effect.issue_id)
             pending = {k: v for k, v in issue.pending.items() if k != effect.connection}
             parked = {**issue.parked, effect.connection: reason}
             self.store.commit(issue.model_copy(update={"pending": pending, "parked": parked}))
             return Step("parked", reason)
 
         return until_won(effect.issue_id, step)
-
-    def _issue(self, effect: Effect) -> CanonicalIssue:
-        issue = self.store.load(effect.issue_id)
-        assert issue is not None, "an issue is never deleted from the store"
-        return issue
 
 
 def _draft(effect: Effect) -> Draft:

@@ -23,6 +23,7 @@ from issuebridge.domain.push import refused_note
 from issuebridge.ports import Clock, Comments, IssueStore, Ledger
 from issuebridge.use_cases.once import Once, Step
 from issuebridge.use_cases.races import until_won
+from issuebridge.use_cases.stored import stored
 
 FIELD: Literal["external_link"] = "external_link"
 
@@ -89,7 +90,8 @@ class PostComment:
         return effect.request if stands else None
 
     def is_wanted(self, effect: Effect) -> bool:
-        issue, policy = self._issue(effect), self.landscape.policies[effect.connection]
+        policy = self.landscape.policies[effect.connection]
+        issue = stored(self.store, effect.issue_id)
         is_meant = wanted(issue, effect.connection, FIELD) == effect.request
         return is_meant and FIELD in lagging(issue, policy, self.clock.now())
 
@@ -97,7 +99,7 @@ class PostComment:
         """The value counts as carried from the commit that ends the effect."""
 
         def step() -> Step:
-            issue = self._issue(effect)
+            issue = stored(self.store, effect.issue_id)
             ref, now = issue.refs[effect.connection], self.clock.now()
             if comment_key(issue.issue_id, effect.connection, len(ref.comments)) != effect.key:
                 return Step("done", made)
@@ -114,7 +116,7 @@ class PostComment:
         """Set aside: tried again after a pause, when another value is meant, or once released."""
 
         def step() -> Step:
-            issue = self._issue(effect)
+            issue = stored(self.store, effect.issue_id)
             ref, now = issue.refs[effect.connection], self.clock.now()
             note = refused_note(ref.notes.get(FIELD), reason, effect.request, "comment", now)
             noted = ref.model_copy(update={"notes": {**ref.notes, FIELD: note}})
@@ -127,13 +129,8 @@ class PostComment:
 
         return until_won(effect.issue_id, step)
 
-    def _issue(self, effect: Effect) -> CanonicalIssue:
-        issue = self.store.load(effect.issue_id)
-        assert issue is not None, "an issue is never deleted from the store"
-        return issue
-
     def _ref(self, effect: Effect) -> ExternalRef:
-        return self._issue(effect).refs[effect.connection]
+        return stored(self.store, effect.issue_id).refs[effect.connection]
 
 
 def _with_place(ref: ExternalRef, comments: tuple[str, ...]) -> ExternalRef:

@@ -14,6 +14,7 @@ from issuebridge.domain.issue import AgentRun, CanonicalIssue, HistoryEntry
 from issuebridge.domain.lag import newly_pending
 from issuebridge.ports import Clock, IssueStore, Ledger
 from issuebridge.use_cases.races import RACES_MAX
+from issuebridge.use_cases.stored import stored
 
 WAITING_MAX = 100
 RUNS_KEPT_MAX = 50
@@ -29,9 +30,7 @@ class PromptLine:
     clock: Clock
 
     def issue(self, effect: Effect) -> CanonicalIssue:
-        issue = self.store.load(effect.issue_id)
-        assert issue is not None, "a prompt is planned for a stored issue"
-        return issue
+        return stored(self.store, effect.issue_id)
 
     def join(self, issue: CanonicalIssue, effect: Effect) -> Effect:
         """Store the issue as given, with the new prompt at the end of its line."""

@@ -34,6 +34,7 @@ from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.once import Step
 from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.races import RACES_MAX, until_won
+from issuebridge.use_cases.stored import stored
 
 LEASE_SECONDS = 150
 """Longer than mirror's own timeout, so that two workers never write to one copy at once."""
@@ -144,7 +145,7 @@ class PushChanges:
         written = self._write_lagging(issue, connection)
         if self.landscape.policies[connection].fields["external_link"].carrier != "comment":
             return written
-        commented = self.comment(self._reload(issue.issue_id), connection)
+        commented = self.comment(stored(self.store, issue.issue_id), connection)
         if commented is None:
             return written
         return self._told(issue.issue_id, connection, commented, "written")
@@ -205,7 +206,7 @@ class PushChanges:
         """Commit what the copy shows now. Losing the race means reading both sides again."""
         for attempt in range(RACES_MAX):
             if attempt:
-                issue = self._reload(issue.issue_id)
+                issue = stored(self.store, issue.issue_id)
                 reply = self.system(connection).get(reply.remote_id)
             observed = self._observe(issue, reply, connection)
             done, history = finish(
@@ -233,11 +234,6 @@ class PushChanges:
         skew = self.system(connection).skew
         return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)
 
-    def _reload(self, issue_id: str) -> CanonicalIssue:
-        issue = self.store.load(issue_id)
-        assert issue is not None, "an issue is never deleted from the store"
-        return issue
-
     def _rate_limited(self, issue_id: str, connection: str, error: RateLimited) -> Outcome:
         until = self.clock.now() + timedelta(seconds=error.retry_after_seconds)
         self.connections.pause(connection, until)
@@ -248,7 +244,7 @@ class PushChanges:
         self, issue_id: str, connection: str, error: SyncError, seconds: float | None
     ) -> Outcome:
         """Set this copy aside with its reason, for longer at each failure; the others move on."""
-        issue = self._reload(issue_id)
+        issue = stored(self.store, issue_id)
         mark = issue.pending.get(connection)
         attempts = mark.attempts if mark else 0
         pause = seconds or min(PAUSE_SECONDS_MIN * 2**attempts, PAUSE_SECONDS_MAX)
@@ -260,7 +256,7 @@ class PushChanges:
         self, issue_id: str, connection: str, due_at: datetime, reason: str, *, failed: bool
     ) -> None:
         def step() -> None:
-            issue = self._reload(issue_id)
+            issue = stored(self.store, issue_id)
             mark = issue.pending.get(connection)
             if mark is None:
                 return

@@ -13,6 +13,7 @@ from issuebridge.domain.lag import Landscape, newly_pending
 from issuebridge.domain.managed_line import find_lines
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.races import RACES_MAX, until_won
+from issuebridge.use_cases.stored import stored
 
 CLOCKS_APART_SECONDS = 600
 
@@ -99,8 +100,7 @@ class TakeIn:
         """A row of a list may be older than our own last write, so an edit of a linked issue is
         believed only when a read that began after the item was loaded shows it. So is a row that
         is older than what we have seen of it."""
-        issue = self.store.load(issue_id)
-        assert issue is not None, "a ref is stored together with its issue"
+        issue = stored(self.store, issue_id)
         seen_at, row_at = issue.refs[connection].remote_updated_at, remote.updated_at
         is_older = seen_at is not None and row_at is not None and row_at < seen_at
         if len(issue.refs) > 1 or issue.pending or is_older:
@@ -142,8 +142,7 @@ class TakeIn:
 
     def _ours(self, effect: Effect, remote: RemoteIssue) -> Taken:
         """It carries the reference of a counterpart we asked for: adopt it, or name it a twin."""
-        issue = self.store.load(effect.issue_id)
-        assert issue is not None, "a ledger row is written for a stored issue"
+        issue = stored(self.store, effect.issue_id)
         if effect.state == "done" or effect.connection in issue.refs:
             lens, raw = self.landscape.policies[effect.connection].fields["status"].lens, remote.raw
             is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED

@@ -1,0 +1,243 @@
+"""Take in one page of a list: what changed, and nothing else; set aside what cannot be taken in."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache, cached_property
+
+from issuebridge.domain.config import Breaker
+from issuebridge.domain.effect import Effect
+from issuebridge.domain.errors import (
+    AccessRefused,
+    LostRace,
+    RateLimited,
+    Rejected,
+    Transient,
+    Tripped,
+)
+from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint
+from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
+from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing, Twin
+from issuebridge.ports import Clock, ConnectionStore, Ledger, Page, Seen
+from issuebridge.use_cases.pull_report import PullReport
+from issuebridge.use_cases.take_in import TakeIn, closes
+
+REMAINING_SECONDS_MIN = 30
+"""One more read may take a connect and a read time-out, and the state must still be stored."""
+UNREAD_MAX = 3
+"""So many single reads that fail in a row are no longer about the issues."""
+SET_ASIDE_ATTEMPTS = 3
+"""After so many failures an issue no longer holds the watermark back: it is on the list of those
+set aside, which is shown and tried again."""
+RETRY_SECONDS = 60
+RETRY_SECONDS_MAX = 6 * 3600
+
+
+class OutOfTime(Exception):
+    """The round ends here; its page is read again by the next, which knows what is stored."""
+
+
+@dataclass
+class Held:
+    """What a round works on while it holds the lease of a connection, and what it will tell."""
+
+    state: ConnectionState
+    report: PullReport
+    remaining_seconds: Callable[[], float]
+
+    def remember(self, **update: object) -> None:
+        self.state = self.state.model_copy(update=update)
+
+    def has_time(self) -> bool:
+        return self.remaining_seconds() > REMAINING_SECONDS_MIN
+
+
+@dataclass
+class TakePage:
+    """`salt` stands for the configuration in the fingerprints. One for each round: `fresh` has the
+    fingerprints it kept, `closed` how many issues it closed."""
+
+    held: Held
+    take_in: TakeIn
+    ledger: Ledger
+    connections: ConnectionStore
+    breaker: Breaker
+    salt: str
+    clock: Clock
+    fresh: dict[str, str | None] = field(default_factory=dict)
+    closed: int = 0
+    unread: int = 0
+
+    @property
+    def state(self) -> ConnectionState:
+        return self.held.state
+
+    @property
+    def report(self) -> PullReport:
+        return self.held.report
+
+    @cached_property
+    def seen(self) -> Seen:
+        return self.connections.seen(self.state.connection)
+
+    def __call__(self, page: Page) -> bool:
+        """True when every issue of the page is stored; fingerprints follow what is stored."""
+        open_creates = cache(self._open_creates)
+        fresh: dict[str, str | None] = {}
+        clean = True
+        self._check_plan(page)
+        self._forget(page)
+        try:
+            for remote in page.issues:
+                self.report.seen += 1
+                if self._is_known(remote):
+                    continue
+                if not self.held.has_time():
+                    raise OutOfTime
+                taken = {} if self._waits(remote) else self._taken(remote, open_creates)
+                fresh |= taken
+                clean &= bool(taken) or self._is_set_aside(remote.remote_id)
+        finally:
+            self._save(fresh)
+        return clean
+
+    def one(self, remote: RemoteIssue) -> None:
+        """One that the list did not show."""
+        self._save(self._taken(remote, self._open_creates))
+
+    def bury(self, remote_id: str) -> None:
+        take_in = self.take_in
+        self.report.stored |= take_in.bury(self.state.connection, remote_id, self._gate)
+        self._is_well(remote_id)
+        self._is_no_twin(remote_id)
+        self._save({remote_id: None})
+
+    def known(self) -> tuple[set[str], set[str]]:
+        """What is stored, and what a whole list should show: that, what may be stored, and what we
+        made and no list has shown yet."""
+        digests = {**self.seen.digests, **self.fresh}
+        stored = {remote_id for remote_id, digest in digests.items() if digest}
+        buried = {remote_id for remote_id, digest in digests.items() if digest is None}
+        return stored, {*digests, *self.seen.pushed} - buried
+
+    def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
+        """Count what this round closes; the one that goes beyond the limit is not stored."""
+        if closes(before, after):
+            self._demand_few(1)
+            self.closed += 1
+
+    def _check_plan(self, page: Page) -> None:
+        """Tripped, before any of the page is stored, if it closes more than a round may."""
+        name, take_in = self.state.connection, self.take_in
+        changed = [row for row in page.issues if not self._is_known(row)]
+        if self.closed + len(changed) > self._closings_max():
+            self._demand_few(sum(take_in.would_close(name, row) for row in changed))
+
+    def _demand_few(self, more: int) -> None:
+        limit = self._closings_max()
+        now, allowed = self.clock.now(), self.state.allowed_until
+        if self.closed + more > limit and not (allowed and allowed > now):
+            raise Tripped(
+                f"more than {limit} linked issues would be closed at once; look at the "
+                f"vendor, then `issuebridge allow {self.state.connection}` if that is right"
+            )
+
+    def _closings_max(self) -> int:
+        return self.breaker.limit(len(self.seen.digests))
+
+    def _forget(self, page: Page) -> None:
+        """Before a change is stored, the old fingerprint goes: it would hold again if we stopped
+        half way and a person then put the old values back. A new issue gets none yet: it would be
+        stored and never missed if we stopped half way and a person then deleted it."""
+        known = self.seen.digests
+        forgotten = {
+            remote.remote_id: NO_DIGEST if known.get(remote.remote_id) else NOT_STORED
+            for remote in page.issues
+            if not self._is_known(remote)
+            and known.get(remote.remote_id) not in (NO_DIGEST, NOT_STORED)
+        }
+        if forgotten:
+            self.connections.save_seen(self.state, forgotten, {})
+
+    def _is_known(self, remote: RemoteIssue) -> bool:
+        digest = self._digest(remote)
+        if remote.remote_id in self.fresh:
+            return self.fresh[remote.remote_id] == digest
+        return self.seen.holds(remote.remote_id, digest)
+
+    def _waits(self, remote: RemoteIssue) -> bool:
+        """Set aside, unchanged since, and not due yet."""
+        failing = self.state.failing.get(remote.remote_id)
+        now = self.clock.now()
+        return bool(failing and failing.digest == self._digest(remote) and failing.due_at > now)
+
+    def _is_set_aside(self, remote_id: str) -> bool:
+        failing = self.state.failing.get(remote_id)
+        return failing is not None and failing.attempts >= SET_ASIDE_ATTEMPTS
+
+    def _save(self, fresh: Mapping[str, str | None]) -> None:
+        if fresh:
+            pushed = {k: v for k, v in self.seen.pushed.items() if k in fresh}
+            self.connections.save_seen(self.state, fresh, pushed)
+            self.fresh.update(fresh)
+
+    def _digest(self, remote: RemoteIssue) -> str:
+        return fingerprint(remote, self.salt)
+
+    def _open_creates(self) -> Sequence[Effect]:
+        return self.ledger.open("create", self.state.connection)
+
+    def _taken(
+        self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
+    ) -> dict[str, str | None]:
+        """The fingerprint of what was taken in; empty if it needs another look."""
+        try:
+            taken = self.take_in(self.state.connection, remote, open_creates, self._gate)
+        except LostRace as error:
+            self.report.failed[remote.display_id] = str(error)
+            return {}
+        except RateLimited:
+            raise
+        except (Rejected, Transient, AccessRefused) as error:
+            self._set_aside(remote, str(error))
+            self.unread += not isinstance(error, Rejected)
+            if self.unread >= UNREAD_MAX:
+                raise
+            return {}
+        self.unread = 0
+        if taken.kind == "deferred":
+            self.report.deferred.append(remote.display_id)
+            return {}
+        if taken.kind == "stored":
+            self.report.stored[remote.display_id] = taken.issue_id
+        self._is_no_twin(remote.remote_id)
+        if taken.kind == "twin" and len(self.state.twins) < FAILING_MAX:
+            twin = Twin(name=remote.display_id, issue_id=taken.issue_id)
+            self.held.remember(twins={**self.state.twins, remote.remote_id: twin})
+        self._is_well(remote.remote_id)
+        return {remote.remote_id: self._digest(taken.remote)}
+
+    def _is_no_twin(self, remote_id: str) -> None:
+        rest = {k: v for k, v in self.state.twins.items() if k != remote_id}
+        self.held.remember(twins=rest)
+
+    def _is_well(self, remote_id: str) -> None:
+        if remote_id in self.state.failing:
+            rest = {k: v for k, v in self.state.failing.items() if k != remote_id}
+            self.held.remember(failing=rest)
+
+    def _set_aside(self, remote: RemoteIssue, reason: str) -> None:
+        """Tried again with growing pauses, and at once when it changes."""
+        self.report.failed[remote.display_id] = reason
+        before = self.state.failing.get(remote.remote_id)
+        attempts = before.attempts + 1 if before else 1
+        pause = min(RETRY_SECONDS * 2**attempts, RETRY_SECONDS_MAX)
+        failing = Failing(
+            name=remote.display_id,
+            reason=reason,
+            digest=self._digest(remote),
+            attempts=attempts,
+            due_at=self.clock.now() + timedelta(seconds=pause),
+        )
+        if before or len(self.state.failing) < FAILING_MAX:
+            self.held.remember(failing={**self.state.failing, remote.remote_id: failing})
