@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from issuebridge.use_cases.by_hand import Side
+
 
 @dataclass(frozen=True)
 class Add:
@@ -63,6 +65,23 @@ class Unlink:
 
     connection: str
     nth: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """The operator tries everything of the nth issue there again; `take` decides what is held."""
+
+    connection: str
+    nth: int
+    take: Side
+
+
+@dataclass(frozen=True)
+class Mode:
+    """The operator pushes a configuration in which this connection writes, or only looks."""
+
+    connection: str
+    mode: str
 
 
 @dataclass(frozen=True)
@@ -147,6 +166,8 @@ Step = (
     | Delete
     | Restore
     | Unlink
+    | Release
+    | Mode
     | Blank
     | Ask
     | Learn

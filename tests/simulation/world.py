@@ -2,10 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import Any, cast
+
+from pydantic import ValidationError
 
 from issuebridge.domain.config import switched_on
 from issuebridge.domain.effect import Effect
@@ -15,7 +18,7 @@ from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
 from issuebridge.domain.words import Field
-from issuebridge.use_cases.by_hand import allow, unlink
+from issuebridge.use_cases.by_hand import allow, release, unlink
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.post_comment import PostComment
@@ -40,6 +43,8 @@ from tests.simulation.steps import (
     Describe,
     Edit,
     Learn,
+    Mode,
+    Release,
     Restore,
     Step,
     Unlink,
@@ -226,6 +231,20 @@ class SimWorld:
             unlink(self.store, self.landscape, issue_id, at, self.clock.now())
             vendor.let_go(vendor.now(remote_id), "its copy is unlinked")
 
+    def _release(self, step: Release) -> None:
+        vendor = self.vendors[step.connection]
+        remote_id = vendor.ids[step.nth % len(vendor.ids)] if vendor.ids else ""
+        issue_id = self.store.find(step.connection, remote_id)
+        if issue_id:
+            now = self.clock.now()
+            release(self.store, self.ledger, self.landscape, issue_id, take=step.take, now=now)
+
+    def _mode(self, step: Mode) -> None:
+        document = self.config.model_dump(by_alias=True)
+        document["connections"][step.connection]["mode"] = step.mode
+        with suppress(ValidationError):  # a route or a rule needs to write there
+            self._configure(type(self.config).model_validate(document))
+
     def _blank(self, step: Blank) -> None:
         until = self.clock.now() + timedelta(seconds=step.seconds)
         self.vendors[step.connection].blank_until = until
@@ -397,6 +416,8 @@ _PLAYERS: dict[type, Callable[[SimWorld, Any], None]] = {
     Delete: SimWorld._delete,
     Restore: SimWorld._restore,
     Unlink: SimWorld._unlink,
+    Release: SimWorld._release,
+    Mode: SimWorld._mode,
     Blank: SimWorld._blank,
     Ask: SimWorld._ask,
     Learn: SimWorld._learn,
