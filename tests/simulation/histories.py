@@ -86,16 +86,8 @@ class _Maker:
             return [self.edit(name, nth) for name in self.kinds]
         if self.chance.random() < 0.3:
             return self.chance.choices([self.flow, self.prompting, self.lesson], [12, 3, 1])[0]()
-        makers = [
-            self.person,
-            self.work,
-            self.wait,
-            self.bell,
-            self.calm,
-            self.operator,
-            self.blank,
-        ]
-        return [self.chance.choices(makers, [24, 54, 11, 4, 5, 4, 1])[0]()]
+        makers = [self.person, self.work, self.wait, self.bell, self.calm, self.seldom]
+        return [self.chance.choices(makers, [24, 54, 11, 4, 5, 5])[0]()]
 
     def flow(self) -> list[Step]:
         """The way of a change: a person, the poll of that side, mirror; struck where it hurts."""
@@ -174,8 +166,9 @@ class _Maker:
     def bell(self) -> Bell:
         return Bell(self.chance.randrange(4), self.chance.choice(["lost", "again"]))
 
-    def operator(self) -> Step:
-        return self.chance.choices([self.learn, self.release, self.mode], [2, 2, 1])[0]()
+    def seldom(self) -> Step:
+        makers = [self.learn, self.release, self.mode, self.blank]
+        return self.chance.choices(makers, [4, 4, 2, 2])[0]()
 
     def release(self) -> Release:
         return Release(self._name(), self._nth(), self.chance.choice(["ours", "theirs"]))
