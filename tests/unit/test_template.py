@@ -126,6 +126,13 @@ def test_the_table_survives_mistakes_is_encrypted_and_forgets_in_time():
             assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
 
 
+def test_every_alarm_tells_the_topic_that_a_deployment_names():
+    told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], []]}
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    assert alarms
+    assert {n: a.get("AlarmActions") for n, a in alarms.items()} == dict.fromkeys(alarms, told)
+
+
 def test_an_alarm_on_a_metric_of_ours_watches_this_stack_alone():
     ours = [
         a for a in of_type("AWS::CloudWatch::Alarm").values() if a["Namespace"] == "issuebridge"
