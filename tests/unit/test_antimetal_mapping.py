@@ -9,8 +9,8 @@ from hypothesis import strategies as some
 
 from issuebridge.adapters.antimetal.mapping import (
     TRAITS,
-    bears_fingerprint,
     from_canonical,
+    shown_time,
     to_canonical,
     to_milliseconds,
 )
@@ -89,20 +89,22 @@ def test_times_are_sent_with_milliseconds_and_a_z(at, text):
 
 
 @pytest.mark.parametrize(
-    ("triggered_at", "environment", "is_ours"),
+    ("triggered_at", "environment", "shown"),
     [
-        ("2026-05-06T21:09:57.081Z", "production", True),
-        ("2026-05-06T21:09:57.0810Z", "production", True),
-        ("2026-05-06T21:09:57.081999Z", "production", True),
-        ("2026-05-06T21:09:57.082Z", "production", False),
-        ("2026-05-06T21:09:57Z", "production", False),
-        ("2026-05-06T21:09:57.081Z", "staging", False),
-        (None, "production", False),
+        ("2026-05-06T21:09:57.081Z", "production", "exact"),
+        ("2026-05-06T21:09:57.0810Z", "production", "exact"),
+        ("2026-05-06T21:09:57.081999Z", "production", "exact"),
+        ("2026-05-06T21:09:57.082Z", "production", None),
+        ("2026-05-06T21:09:57Z", "production", "rounded"),
+        ("2026-05-06T21:09Z", "production", "rounded"),
+        ("2026-05-06T21:09:58Z", "production", None),
+        ("2026-05-06T21:09:57.081Z", "staging", None),
+        (None, "production", None),
     ],
 )
-def test_the_fingerprint_is_the_millisecond_and_the_environment(triggered_at, environment, is_ours):
+def test_the_fingerprint_is_the_millisecond_and_the_environment(triggered_at, environment, shown):
     row = to_canonical({"uuid": "a1", "triggeredAt": triggered_at, "environment": environment})
-    assert bears_fingerprint(row, draft(), CONNECTION) is is_ours
+    assert shown_time(row, draft(), CONNECTION) == shown
 
 
 def test_the_drafts_own_environment_comes_first():

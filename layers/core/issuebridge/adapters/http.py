@@ -41,6 +41,8 @@ from issuebridge.domain.errors import (
 )
 
 REPEATS_MAX = 3
+REPEAT_WITHIN_SECONDS = 10
+"""A slow answer is not asked for again: the time belongs to the rest of the round."""
 PAUSE_SECONDS_MAX = 5
 """A longer wait is not slept in a paid Lambda: the caller gets it as RateLimited."""
 RETRY_AFTER_SECONDS_DEFAULT = 30
@@ -132,6 +134,7 @@ class Http:
         name = f"{self.name}: {method} {path}"
         data = None if body is None else json.dumps(body).encode()
         call = _Call(name, method, self._url(name, path, ids, query), data, self._key())
+        began = self.timing.monotonic()
         for attempt in count():
             try:
                 return self._once(call)
@@ -139,7 +142,9 @@ class Http:
                 pause = self.timing.chance() * 2**attempt
                 if isinstance(error, RateLimited) and not isinstance(error, _BlindlyLimited):
                     pause = error.retry_after_seconds
-                if method != "GET" or attempt == REPEATS_MAX or pause > PAUSE_SECONDS_MAX:
+                is_late = self.timing.monotonic() - began > REPEAT_WITHIN_SECONDS
+                is_last = is_late or attempt == REPEATS_MAX or pause > PAUSE_SECONDS_MAX
+                if method != "GET" or is_last:
                     raise
             self.timing.sleep(pause)
         raise AssertionError("counts without end")

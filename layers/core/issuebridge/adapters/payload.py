@@ -1,7 +1,6 @@
 """Reading a vendor's objects: a value of the wrong type is told as such, and costs nothing else."""
 
 import json
-import math
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -20,12 +19,25 @@ def _word(value: object) -> str | None:
 
 
 def _number(value: object) -> int:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else 0
+    try:
+        return int(value) if isinstance(value, int | float | str) else 0
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _id(value: object) -> str | None:
+    named = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
+    return _word(value) if named else None
+
+
+def flag(value: object) -> bool:
+    """A vendor's yes, should it be no boolean; what is not clearly no is yes."""
+    return value not in (None, False, 0, "", "0", "false", "False")
 
 
 def _instant(value: object) -> datetime | None:
     try:
-        found = datetime.fromisoformat(value if isinstance(value, str) else "")
+        found = datetime.fromisoformat(value.upper() if isinstance(value, str) else "")
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
@@ -36,8 +48,8 @@ Word = Annotated[str | None, BeforeValidator(_word)]
 Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
 Number = Annotated[int, BeforeValidator(_number)]
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
-Flag = Annotated[bool, BeforeValidator(lambda value: value is True)]
-Id = Annotated[str, BeforeValidator(_word), StringConstraints(min_length=1)]
+Flag = Annotated[bool, BeforeValidator(flag)]
+Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1)]
 
 
 class Payload(BaseModel):

@@ -12,13 +12,13 @@ from typing import Any
 
 from issuebridge.adapters.antimetal.mapping import (
     OPEN_STATUSES,
-    bears_fingerprint,
     from_canonical,
+    shown_time,
     to_canonical,
 )
 from issuebridge.adapters.http import Http
 from issuebridge.adapters.network import over_network
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import canonical_json, rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
@@ -121,19 +121,37 @@ class AntimetalIssues:
         issues: list[RemoteIssue] = []
         with suppress(Rejected):  # the rows tell as much
             issues, _ = self._ask({"search": draft.reference})
-        found = [i for i in issues if draft.reference in i.description]
-        after: str | None = ""
-        for _ in range(PAGES_MAX):
-            if found or after is None:
-                return sorted(found, key=lambda issue: issue.number)
-            issues, after = self._page({"startingAfter": after})
-            found = [issue for issue in issues if self._is_ours(issue, draft)]
-        raise Transient(f"{self._http.name}: GET {ISSUES}: no end after {PAGES_MAX} pages")
+        found = [i for i in issues if draft.reference in i.description] or self._in_rows(draft)
+        return sorted(found, key=lambda issue: issue.number)
+
+    def _in_rows(self, draft: Draft) -> list[RemoteIssue]:
+        """Where one row shows twice another may not have shown at all: look once more."""
+        for _ in range(2):
+            after, known, moved = "", set[str](), False
+            for _ in range(PAGES_MAX):
+                issues, following = self._page({"startingAfter": after})
+                if found := [issue for issue in issues if self._is_ours(issue, draft)]:
+                    return found
+                ids = {issue.remote_id for issue in issues}
+                moved |= bool(ids & known)
+                if following is None or ids <= known:
+                    break
+                known |= ids
+                after = following
+            else:
+                raise Transient(f"{self._http.name}: GET {ISSUES}: no end in {PAGES_MAX} pages")
+            if not moved:
+                break
+        return []
 
     def _is_ours(self, issue: RemoteIssue, draft: Draft) -> bool:
+        """A time that is shown in whole seconds proves nothing: the detail tells what it holds."""
         if draft.reference in issue.description:
             return True
-        return bears_fingerprint(issue, draft, self._connection)
+        shown = shown_time(issue, draft, self._connection)
+        if shown == "rounded":
+            return draft.reference in canonical_json(self.get(issue.remote_id).payload)
+        return shown == "exact"
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         if set(changes) - {"status"}:

@@ -1,7 +1,7 @@
 """Antimetal's words and objects, to ours and back (API version 2026-03-17)."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
@@ -92,9 +92,15 @@ def to_milliseconds(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def bears_fingerprint(remote: RemoteIssue, draft: Draft, connection: Connection) -> bool:
-    """Whether it has the draft's own millisecond and environment, which list rows show."""
-    triggered_at = AntimetalIssue.model_validate(remote.payload).triggered_at
-    if triggered_at is None or remote.environment != (draft.environment or connection.environment):
-        return False
-    return to_milliseconds(triggered_at) == to_milliseconds(draft.triggered_at)
+def shown_time(
+    remote: RemoteIssue, draft: Draft, connection: Connection
+) -> Literal["exact", "rounded"] | None:
+    """How a row shows the draft's own millisecond, if it may: as a proof, or in whole seconds or
+    minutes, as the fraction is optional."""
+    shown = AntimetalIssue.model_validate(remote.payload).triggered_at
+    if shown is None or remote.environment != (draft.environment or connection.environment):
+        return None
+    if to_milliseconds(shown) == to_milliseconds(draft.triggered_at):
+        return "exact"
+    second = draft.triggered_at.replace(microsecond=0)
+    return "rounded" if shown in (second, second.replace(second=0)) else None

@@ -22,9 +22,11 @@ from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
+    AccessRefused,
     Ambiguous,
     Gone,
     Misconfigured,
+    RateLimited,
     Rejected,
     StaleCursor,
     SyncError,
@@ -113,15 +115,22 @@ class BlandIssues:
 
     def _search(self, draft: Draft) -> list[RemoteIssue]:
         query = (("search", draft.reference),)
-        rows, _ = _page(self._http, ISSUES, query=query, cursor=None)
+        try:
+            rows, _ = _page(self._http, ISSUES, query=query, cursor=None)
+        except (RateLimited, AccessRefused):
+            raise
+        except SyncError:
+            return []  # the walk back has told already
         return _ours(_readable(rows), draft)
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """People's words may not be altered, so a description with a mention is refused. A link
         counts as written only if a read shows it, since a field nobody documents may be dropped."""
-        description = changes.get("description", "")
-        if without_mention(description) != description:
-            raise Rejected(f"{self._http.name}: the description mentions Norm: not written again")
+        place = f"{self._http.name}: PATCH {ISSUE}"
+        if mentions := [n for n, value in changes.items() if without_mention(value) != value]:
+            raise Rejected(f"{place}: not sent: Norm is mentioned in {', '.join(mentions)}")
+        if "description" in changes and not isinstance(seen.payload.get("description"), str):
+            raise Transient(f"{place}: not sent: no description was read, so it could erase one")
         if changes:
             body = to_patch(changes)
             shown = _read(_data(self._http.send("PATCH", ISSUE, seen.remote_id, body=body)))
@@ -156,13 +165,13 @@ class BlandAgent:
         return session
 
     def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
+        """A success that names no run was taken all the same."""
         body = {"detail": without_mention(detail)}
         answer = _data(self._http.send("POST", PROMPTS, remote_id, session_id, body=body))
         try:
             run = BlandRun.model_validate(answer)
-        except ValueError as error:
-            place = f"{self._http.name}: POST {PROMPTS}"
-            raise Ambiguous(f"{place}: the answer names no run") from error
+        except ValueError:
+            return Submitted(run_id="", intent="")
         return Submitted(run_id=run.run_id, intent=run.intent)
 
     def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
@@ -178,7 +187,9 @@ class BlandComments:
     def post(self, remote_id: str, text: str) -> None:
         if without_mention(text) != text:
             raise Rejected(f"{self._http.name}: the comment mentions Norm: not posted")
-        self._http.send("POST", COMMENTS, remote_id, body={"detail": text})
+        answer = self._http.send("POST", COMMENTS, remote_id, body={"detail": text})
+        if isinstance(answer, dict) and answer.get("errors") and not answer.get("data"):
+            raise Ambiguous(f"{self._http.name}: POST {COMMENTS}: a success that tells of errors")
 
     def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
         entries = _activity(self._http, remote_id, since)
@@ -220,7 +231,8 @@ def _ours(issues: list[RemoteIssue], draft: Draft) -> list[RemoteIssue]:
 
 
 def _is_whole(issue: RemoteIssue) -> bool:
-    return {"status", "severity", "description", "updated_at"} <= issue.payload.keys()
+    names = {"status", "severity", "description", "external_link", "updated_at"}
+    return names <= issue.payload.keys()
 
 
 def _session(value: object) -> Session | None:
@@ -267,10 +279,16 @@ def _ask(
 
 
 def _walk(http: Http, path: str, *ids: str, query: Query = ()) -> Iterator[list[dict[str, Any]]]:
+    """Newest first; it ends where a cursor comes back."""
     cursor: str | None = None
+    known: set[str] = set()
     for _ in range(PAGES_MAX):
-        rows, cursor = _page(http, path, *ids, query=query, cursor=cursor)
+        try:
+            rows, cursor = _page(http, path, *ids, query=query, cursor=cursor)
+        except StaleCursor as error:
+            raise Transient(f"{error}: the list moved; the next look begins anew") from error
         yield rows
-        if cursor is None:
+        if cursor is None or cursor in known:
             return
+        known.add(cursor)
     raise Transient(f"{http.name}: GET {path}: no end after {PAGES_MAX} pages")

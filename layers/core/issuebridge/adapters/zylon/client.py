@@ -5,6 +5,7 @@ The caller dedupes, and bounds the pages of a walk.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,11 @@ from issuebridge.adapters.zylon.mapping import (
     could_be,
     from_canonical,
     is_whole,
+    may_be_written,
     to_canonical,
     to_put,
 )
-from issuebridge.adapters.zylon.walk import VARIANTS, Walk
+from issuebridge.adapters.zylon.walk import INCLUDES, PAGE_SIZES, VARIANTS, Walk
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
@@ -90,12 +92,9 @@ class ZylonIssues:
         if walk is None:
             listing, walk = self._first(states, more)
         else:
-            try:
-                listing = self._ask(states, walk, more)
-                if walk.has_seen(listing):
-                    listing = self._ask(states, walk, more)
-            except Rejected as error:
-                raise StaleCursor(str(error)) from error
+            listing, walk = self._resumed(states, walk, more)
+            if walk.has_seen(listing):
+                listing, walk = self._resumed(states, walk, more)
         total = listing.get("total_count")
         claimed = total if isinstance(total, int) else None
         return rows_of(listing["data"]), walk.following(listing), claimed
@@ -111,9 +110,9 @@ class ZylonIssues:
         except Gone as error:
             place = f"connections.{self._http.name}.base_url"
             raise Misconfigured(f"{error}: no list of issues at {place}") from error
-        except Rejected:
-            self._ask(states, VARIANTS[-1], more)
-        for variant in VARIANTS:
+        except Rejected as error:
+            include = self._include(states, more, error)
+        for variant in (walk.model_copy(update={"include": include}) for walk in VARIANTS):
             try:
                 listing = self._ask(states, variant, more)
             except Rejected:
@@ -121,6 +120,28 @@ class ZylonIssues:
             self._start = variant
             return listing, variant
         raise Transient(f"{self._http.name}: GET {ISSUES}: refused what it took a moment before")
+
+    def _include(self, states: Sequence[str], more: Mapping[str, str], refused: Rejected) -> str:
+        for include in INCLUDES:
+            with suppress(Rejected):
+                self._ask(states, VARIANTS[-1].model_copy(update={"include": include}), more)
+                return include
+        raise refused
+
+    def _resumed(
+        self, states: Sequence[str], walk: Walk, more: Mapping[str, str]
+    ) -> tuple[Listing, Walk]:
+        """Go on where the walk stands. The most that `first` may be is not documented, and need not
+        be that of `page_size`: what is refused is tried with less."""
+        sizes = [size for size in PAGE_SIZES if walk.after and size < walk.size]
+        said = ""
+        for size in (walk.size, *sizes):
+            smaller = walk.model_copy(update={"size": size})
+            try:
+                return self._ask(states, smaller, more), smaller
+            except Rejected as error:
+                said = said or str(error)
+        raise StaleCursor(said)
 
     def _ask(self, states: Sequence[str], walk: Walk, more: Mapping[str, str]) -> Listing:
         page = self._http.send("GET", ISSUES, query=walk.query(states, more))
@@ -131,12 +152,16 @@ class ZylonIssues:
     def _walk(
         self, states: Sequence[str], more: Mapping[str, str]
     ) -> Iterator[list[dict[str, Any]]]:
+        """It ends where a page brings nothing new."""
         walk: Walk | None = None
+        known: set[object] = set()
         for _ in range(PAGES_MAX):
             rows, walk, _ = self._page(states, walk, more)
             yield rows
-            if walk is None:
+            ids = {str(row.get("id")) for row in rows}
+            if walk is None or ids <= known:
                 return
+            known |= ids
         raise Transient(f"{self._http.name}: GET {ISSUES}: no end after {PAGES_MAX} pages")
 
     def get(self, remote_id: str) -> RemoteIssue:
@@ -147,11 +172,13 @@ class ZylonIssues:
         return issue if is_whole(issue.payload) else self._completed(issue)
 
     def _completed(self, issue: RemoteIssue) -> RemoteIssue:
-        """Take from the list what an older server leaves out of a GET; newest first."""
+        """Take from the list what a server leaves out of a GET; newest first. What neither shows
+        is none."""
         for rows in self._walk(STATES, {"page_order": "DESC"}):
             for row in rows:
                 if row.get("id") == issue.remote_id:
-                    return to_canonical({**row, **issue.payload})
+                    told = {k: v for k, v in issue.payload.items() if v is not None}
+                    return to_canonical({"description": None, "type": None, **row, **told})
         return issue
 
     def create(self, draft: Draft) -> RemoteIssue:
@@ -193,7 +220,7 @@ class ZylonIssues:
         place = f"{self._http.name}: PUT {ISSUE}"
         if fixed := set(changes) - {"status", "description"}:
             raise Rejected(f"{place}: Zylon has no field for {', '.join(sorted(fixed))}")
-        if not is_whole(seen.payload):
+        if not may_be_written(seen.payload):
             raise Rejected(f"{place}: not sent: so little was read that it could erase the rest")
         if changes:
             body = to_put(seen.payload, changes.get("status"), changes.get("description"))

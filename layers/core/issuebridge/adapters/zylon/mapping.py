@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from issuebridge.adapters.payload import Flag, Id, Instant, Number, Payload, Text, Word
+from issuebridge.adapters.payload import (
+    Flag,
+    Id,
+    Instant,
+    Number,
+    Payload,
+    Text,
+    Word,
+    flag,
+)
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Draft, RemoteIssue
@@ -73,8 +82,15 @@ def _title(issue: ZylonIssue) -> str:
 
 
 def is_whole(payload: Mapping[str, object]) -> bool:
-    """Tell a whole issue from the few fields an older server answers some calls with."""
-    return {"state", "type", "is_read", "updated_at"} <= payload.keys()
+    """Whether all is told that a PUT sends back; an older server answers some calls with less."""
+    told = all(payload.get(name) is not None for name in ("state", "type", "is_read"))
+    return told and "description" in payload
+
+
+def may_be_written(payload: Mapping[str, object]) -> bool:
+    """Whether so much was read, in a list at least, that a whole update erases nothing."""
+    told = all(payload.get(name) is not None for name in ("state", "is_read"))
+    return told and {"type", "description"} <= payload.keys()
 
 
 def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
@@ -116,7 +132,7 @@ def to_put(
         "description": payload.get("description") if description is None else description,
     }
     known: dict[str, object] = {name: value for name, value in body.items() if value is not None}
-    return {**known, "is_read": payload.get("is_read") is True}
+    return {**known, "is_read": flag(payload.get("is_read"))}
 
 
 def could_be(remote: RemoteIssue, draft: Draft, connection: Connection) -> bool:

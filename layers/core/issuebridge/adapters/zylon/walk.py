@@ -12,13 +12,15 @@ from issuebridge.adapters.payload import rows_of
 from issuebridge.adapters.zylon.mapping import DELETED, TYPES
 
 PAGE_SIZES = (100, 50, 20, 10)
+INCLUDES = ("User,Project", "User", "")
 
 
 class Walk(BaseModel):
     """`after` is the vendor's cursor where it gives one; `page` counts in any case.
 
     `seen` is the digest of the page before. `types` and `deleted`: whether the list wants every
-    type named, and takes `Deleted` as a state.
+    type named, and takes `Deleted` as a state; `include`: some servers demand it, and others do not
+    know all of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,12 +31,14 @@ class Walk(BaseModel):
     size: int = PAGE_SIZES[0]
     types: bool = False
     deleted: bool = True
+    include: str = "User,Project"
 
     def query(self, states: Sequence[str], more: Mapping[str, str]) -> Query:
         """Make the parameters. Cursors and page numbers are never sent together."""
         words = [state for state in states if state != DELETED or self.deleted]
-        parts = {"states": ",".join(words), "include": "User,Project", "total_count": "true"}
-        parts |= {"page_order": "ASC", **more}
+        parts = {"states": ",".join(words), "total_count": "true", "page_order": "ASC", **more}
+        if self.include:
+            parts["include"] = self.include
         if self.types:
             parts["type"] = ",".join(TYPES)
         if self.after:
