@@ -87,6 +87,7 @@ class Vendor:
     excuse: Callable[[str, str, str | None], Fate] = lambda remote_id, place, raw: None
     is_linked: Callable[[str], bool] = lambda remote_id: False
     ours: dict[str, RemoteIssue] = field(default_factory=dict)
+    anchors: dict[str, tuple[float, int]] = field(default_factory=dict)
     windows: int = 0
     blank_until: datetime | None = None
 
@@ -214,13 +215,22 @@ class Vendor:
         rows = [row for row in known if self.kind in SOFT or not row.deleted]
         if lane == "hot" and self.kind in OPEN_WORDS:
             rows = [row for row in rows if row.raw["status"] in OPEN_WORDS[self.kind]]
+        rows.sort(key=lambda row: self._place(lane, row))
+        begin = self.anchors[cursor] if cursor else None
+        rest = [row for row in rows if begin is None or self._place(lane, row) > begin]
+        shown, size = rest[: self.habits.page_size], self.habits.page_size
+        if len(rest) <= size:
+            return Page([self._row(row) for row in shown], None)
+        following = f"{lane}{len(self.anchors)}"
+        self.anchors[following] = self._place(lane, shown[-1])
+        return Page([self._row(row) for row in shown], following)
+
+    def _place(self, lane: Lane, row: RemoteIssue) -> tuple[float, int]:
+        """Where a row stands in a list; a cursor is the place of the last one shown."""
         if lane == "hot" and self.kind == "bland":
-            rows.sort(key=lambda row: (row.activity_at, row.number), reverse=True)
-        start, size = int(cursor or 0), self.habits.page_size
-        end = start + size
-        return Page(
-            [self._row(row) for row in rows[start:end]], str(end) if end < len(rows) else None
-        )
+            assert row.activity_at
+            return -row.activity_at.timestamp(), -row.number
+        return 0, row.number
 
     def _as_of(self, remote_id: str, at: datetime) -> RemoteIssue | None:
         return next((state for t, state in reversed(self.history[remote_id]) if t <= at), None)
@@ -278,7 +288,7 @@ class Vendor:
     def _could_be(self, issue: RemoteIssue, draft: Draft) -> bool:
         if self.kind == "antimetal":
             return issue.payload["triggered_at"] == draft.triggered_at
-        same = words_of(issue.description) == words_of(draft.description)
+        same = issue.description.strip() == words_of(draft.description)
         on_our_turn = self.born_of[issue.remote_id] is not None
         return self.kind == "zylon" and on_our_turn and same
 

@@ -225,6 +225,49 @@ def _undated(page: Page) -> Page:
     return Page([dataclasses.replace(row, created_at=None) for row in page.issues], page.cursor)
 
 
+def test_issues_that_a_list_hides_by_the_dozen_are_read_by_themselves():
+    """As when a vendor names a new state, which no filter of ours asks for."""
+    world = small_breaker()
+    born = [world.systems["antimetal"].add(f"issue {n}", severity="high") for n in range(12)]
+    world.rounds(3)
+    page = world.systems["antimetal"].page
+    hidden = {issue.remote_id for issue in born[:6]}
+
+    def hiding(lane, cursor):
+        shown = page(lane, cursor)
+        return Page([i for i in shown.issues if i.remote_id not in hidden], shown.cursor)
+
+    world.systems["antimetal"].page = hiding
+    world.systems["antimetal"].page_size = 100
+    world.systems["antimetal"].edit(born[5].remote_id, status="escalated")
+    world.rounds(3)
+    notes = world.issue_of("antimetal", born[5].remote_id).refs["antimetal"].notes
+    assert notes["status"].kind == "frozen"
+    assert not [i for i in world.store.issues.values() if '"deleted":true' in i]
+
+
+def test_a_vendor_that_comes_back_between_two_reads_has_deleted_nothing():
+    world = World()
+    born, _ = pair(world)
+    system = world.systems["antimetal"]
+    asked: list[str] = []
+
+    def come_back(call: str, moment: str) -> None:
+        if call == "get":
+            asked.append(call)
+            if len(asked) in (1, 2):  # at the first sweep, and first of all at the second
+                raise Gone("404")
+
+    page = system.page
+    system.page = lambda lane, cursor: Page(
+        [i for i in page(lane, cursor).issues if i.remote_id != born.remote_id], None
+    )
+    system.fail = come_back
+    world.rounds(2)
+    assert len(asked) > 2
+    assert not world.issue_of("antimetal", born.remote_id).refs["antimetal"].deleted
+
+
 def small_breaker(**more: object) -> World:
     connections = {
         "antimetal": connection("antimetal", breaker={"count": 3, "share": 0.1}),

@@ -164,7 +164,13 @@ def test_a_cut_text_is_within_its_limit_and_whole_in_its_characters(text, limit)
         ),
         ('{"item":{"name":"x","href":"http://a.example/8"}}', "http://a.example/8"),
         ('{"id":"https://a.example/id","link":"https://a.example/link"}', "https://a.example/link"),
+        (
+            '{"account":{"avatar":"https://a.example/a.png"},"item":{"url":"https://a.example/5"}}',
+            "https://a.example/5",
+        ),
         ('"https://a.example/9"', "https://a.example/9"),
+        ('{"url":"https://a.example/@norm/x"}', "https://a.example/%40norm/x"),
+        ('{"url":"https://a.example/@ann/x"}', "https://a.example/@ann/x"),
         ('{"url":"javascript:alert(1)"}', None),
         ("{}", None),
     ],

@@ -1,5 +1,7 @@
 """Rounds over one connection: lanes, sweep, watermark, leases, failures."""
 
+from dataclasses import replace
+
 import pytest
 
 from issuebridge.domain.errors import (
@@ -139,6 +141,27 @@ def test_a_changed_configuration_makes_every_issue_be_looked_at_again(world):
     assert world.poll("bland").problem is None
     world.systems["bland"].requests.clear()
     assert world.connections.seen("bland").digests
+
+
+def test_a_list_that_goes_round_in_a_circle_ends_all_the_same_and_is_told_whole(world):
+    system = world.systems["bland"]
+    system.page_size = 10
+    for n in range(45):
+        system.add(f"issue {n}")
+    page = system.page
+
+    def circle(lane, cursor):
+        shown = page(lane, cursor)
+        return replace(shown, cursor=shown.cursor or "10") if lane == "sweep" else shown
+
+    system.page = circle
+    reports = []
+    for _ in range(20):
+        reports.append(world.poll("bland"))
+        world.clock.advance(60)
+    ended = [report for report in reports if report.swept]
+    assert ended
+    assert all(report.completeness.closes for report in ended)
 
 
 def test_two_rounds_of_one_connection_never_run_at_once(world):

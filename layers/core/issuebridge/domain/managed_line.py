@@ -8,8 +8,11 @@ replaced where it stands, and the words around it are never touched.
 import re
 from dataclasses import dataclass
 
+from issuebridge.domain.text import AT, without_mention
+
 _LINE = re.compile(r"^\[issuebridge ref=(?P<ref>[a-z0-9]+)(?P<rest>(?: [a-z]+=[^\s\]]+)*)\]$")
 _UNSAFE = re.compile(r"[\s\]]")
+_UNSAFE_OR_AT = re.compile(rf"[\s\]{AT}]")
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,10 @@ class ManagedLine:
 
 
 def line_safe(url: str) -> str:
-    """The same address with the characters percent-encoded that would end the line's value."""
-    return _UNSAFE.sub(lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), url)
+    """The same address with the characters percent-encoded that would end the line's value, or
+    mention Norm."""
+    unsafe = _UNSAFE if without_mention(url) == url else _UNSAFE_OR_AT
+    return unsafe.sub(lambda found: "".join(f"%{b:02X}" for b in found[0].encode()), url)
 
 
 def parse_line(line: str) -> ManagedLine | None:

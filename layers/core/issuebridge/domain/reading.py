@@ -71,20 +71,22 @@ def find_url(raw: str) -> str | None:
         document: object = json.loads(raw)
     except ValueError:
         document = raw
-    return next((line_safe(url) for url in _strings(document) if is_web_address(url)), None)
+    texts = [*_strings(document)]
+    ordered = [text for name in _URL_KEYS for key, text in texts if key == name]
+    ordered += [text for _, text in texts]
+    return next((line_safe(url) for url in ordered if is_web_address(url)), None)
 
 
-def _strings(document: object) -> Iterator[str]:
+def _strings(document: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in it, with the name it stands under."""
     if isinstance(document, str):
-        yield document
+        yield key, document
     elif isinstance(document, list):
         for item in document:
-            yield from _strings(item)
+            yield from _strings(item, key)
     elif isinstance(document, dict):
-        named = [document[key] for key in _URL_KEYS if key in document]
-        rest = [value for key, value in document.items() if key not in _URL_KEYS]
-        for item in (*named, *rest):
-            yield from _strings(item)
+        for name, value in document.items():
+            yield from _strings(value, name)
 
 
 def is_web_address(text: str) -> bool:

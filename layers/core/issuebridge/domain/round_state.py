@@ -67,6 +67,7 @@ class ConnectionState(Frozen):
     sweep_clean: bool = True
     sweep_number: int = 0
     sweep_rounds: int = 0
+    sweep_rows: int = 0
     sweep_claimed: int | None = None
     completeness: Completeness | None = None
     missing: dict[str, int] = Field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-_AT = "@\uff20\ufe6b"
+AT = "@\uff20\ufe6b"
 _MENTION = "norm"
 _UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zl", "Zp"}
 _FILLERS = "\u115f\u1160\u3164\uffa0"
@@ -15,7 +15,7 @@ _LOOKALIKES = str.maketrans(
 
 def without_mention(text: str) -> str:
     """No `@norm` in any case or disguise: in a comment it starts a paid run with write tools."""
-    while places := {at for at in range(len(text)) if text[at] in _AT and _is_mention(text, at)}:
+    while places := {at for at in range(len(text)) if text[at] in AT and _is_mention(text, at)}:
         text = "".join(letter for at, letter in enumerate(text) if at not in places)
     return text
 

@@ -50,7 +50,9 @@ class EndSweep:
         allowed = state.allowed_until is not None and state.allowed_until > now
         if len(missing) > limit and not allowed:
             if not all(self._is_gone(remote_id) for remote_id in missing[:CONTROLS_MAX]):
-                return state  # the list broke off: the next sweep shows the rest
+                # The list hides them: what they say is read all the same, and nothing is buried.
+                still = self._look(state, missing, lambda: False)
+                return state.model_copy(update={"missing": still})
             reason = (
                 f"{len(missing)} of {len(expected)} issues are missing from the list, more than "
                 f"{limit}: nothing was closed; look at the vendor, then `issuebridge allow "
@@ -68,6 +70,7 @@ class EndSweep:
     ) -> dict[str, int]:
         """One that cannot be read keeps its place, and holds up no other."""
         still: dict[str, int] = {}
+        confirmed: list[str] = []
         unread = 0
         for remote_id in missing[:MISSING_READ_MAX]:
             first = state.missing.get(remote_id)
@@ -81,10 +84,13 @@ class EndSweep:
                 still |= {remote_id: first} if first else {}
             if not gone:
                 continue
-            if first is None or first == state.sweep_number or not is_believed():
-                still[remote_id] = first or state.sweep_number
-            else:
+            still[remote_id] = first or state.sweep_number
+            if first not in (None, state.sweep_number) and is_believed():
+                confirmed.append(remote_id)
+        for remote_id in confirmed:
+            if self._is_gone(remote_id):  # not only until the others answered again
                 self.bury(remote_id)
+            del still[remote_id]
         return still
 
     def _is_gone(self, remote_id: str) -> bool:

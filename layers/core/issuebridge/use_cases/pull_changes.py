@@ -31,6 +31,8 @@ from issuebridge.use_cases.take_page import Held, OutOfTime, TakePage
 LEASE_SECONDS = 180
 """Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
 WHOLE_SWEEP_PAGES_MAX = 100_000
+ROWS_TWICE_MAX = 200
+"""So many rows may come twice, as they move between pages, before a list counts as endless."""
 
 
 @dataclass(frozen=True)
@@ -189,9 +191,8 @@ class _Round:
     def _sweep(self) -> None:
         if self.whole_sweep or self.state.sweep_cursor is None:
             number = self.state.sweep_number + 1
-            self.held.remember(
-                sweep_cursor=None, sweep_rounds=0, sweep_clean=True, sweep_number=number
-            )
+            begun = {"sweep_rounds": 0, "sweep_rows": 0, "sweep_clean": True}
+            self.held.remember(sweep_cursor=None, sweep_number=number, **begun)
         self.held.remember(sweep_rounds=self.state.sweep_rounds + 1)
         pages_max = self.connection.poll.pages_max
         for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max):
@@ -218,15 +219,23 @@ class _Round:
         self.held.remember(
             sweep_cursor=page.cursor,
             sweep_claimed=page.claimed,
+            sweep_rows=self.state.sweep_rows + len(page.issues),
             sweep_clean=self.state.sweep_clean and clean,
         )
         if _breaks_off(page, before):
             self.held.remember(sweep_cursor=None)
             self.report.problem = "the sweep starts again: the list broke off before its end"
             return True
-        if page.cursor is None:
+        is_over = page.cursor is None or self._goes_round()
+        if is_over:
+            self.held.remember(sweep_cursor=None)
             self._end_sweep()
-        return page.cursor is None
+        return is_over
+
+    def _goes_round(self) -> bool:
+        """A cursor led back: the rows of a list are few more than the issues in it."""
+        known = len(self.take_page.seen.digests) + len(self.take_page.fresh)
+        return self.state.sweep_rows > 2 * known + ROWS_TWICE_MAX
 
     def _end_sweep(self) -> None:
         """A signpost came from an issue: a list without any grants none."""
