@@ -406,7 +406,7 @@ class Oracle:
             assert effect
             if effect.state in ("sending", "unknown"):
                 raise Broken(f"effect: nobody ends {effect}")
-            if effect.kind == "prompt" and effect.is_open and not self._waits(effect):
+            if effect.kind == "prompt" and effect.is_open:
                 raise Broken(f"effect: nobody sends {effect}")
         for norm in self.world.norms.values():
             for run in norm.runs:
@@ -418,13 +418,6 @@ class Oracle:
                     raise Broken(f"runs: {run} is not recorded: {effect}")
                 assert issue
         self._recorded_runs()
-
-    def _waits(self, effect: Effect) -> bool:
-        """It, or one that goes before it, is for a connection where nothing is written now."""
-        stored = [self.world.ledger.get(key) for key in self.world.ledger.effects]
-        of_issue = [e for e in stored if e and e.issue_id == effect.issue_id and e.is_open]
-        policies = self.world.landscape.policies
-        return any(e.kind == "prompt" and not policies[e.connection].may_write for e in of_issue)
 
     def _at(self, norm: object) -> str:
         return next(name for name, n in self.world.norms.items() if n is norm)
