@@ -1,10 +1,11 @@
 """Norm prompts on fakes: one run for each request, whatever is lost or repeated."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from issuebridge.domain.errors import Ambiguous, Gone, Rejected, Transient
+from issuebridge.domain.errors import Ambiguous, Conflict, Gone, Rejected, Transient
 from issuebridge.domain.prompt import PromptRequest, parse_request
 from tests.world import World
 
@@ -143,3 +144,80 @@ def test_text_from_outside_chooses_neither_the_intent_nor_wakes_norm(world):
     detail = world.agent.runs[0]["detail"]
     assert detail.startswith("/verify [ref ")
     assert "@" not in detail
+
+
+def _show_prompts_as(world: World, shown: str) -> None:
+    note = world.agent.note
+    world.agent.note = lambda kind, text, *rest, **more: note(
+        kind, shown if kind == "prompt" else text, *rest, **more
+    )
+
+
+@pytest.mark.parametrize("shown", ["[ref pr", "", "Prompted Norm"])
+@pytest.mark.parametrize("intent", ["verify", "fix"])
+def test_a_lost_prompt_is_recognised_where_the_feed_does_not_show_its_words(world, shown, intent):
+    _show_prompts_as(world, shown)
+    world.agent.lose_answers = 1
+    world.submit(request(intent=intent))
+    world.rounds(8)
+    assert len(world.agent.runs) == 1
+    assert world.issue_of("bland", "uuid-1001").runs[0].outcome == "complete"
+
+
+def test_what_somebody_else_wrote_at_length_is_not_taken_for_a_lost_prompt(world):
+    world.agent.fail = Ambiguous("timed out")
+    world.submit(request())
+    world.agent.fail = None
+    text = "please look at the last three calls and tell me what went wrong"
+    world.agent.note("prompt", text, "session-1", world.clock.now())
+    world.rounds(6)
+    assert len(world.agent.runs) == 1
+
+
+def test_the_prompt_before_it_is_not_taken_for_a_lost_one(world):
+    _show_prompts_as(world, "")
+    world.submit(request())
+    world.rounds(8, seconds=60)
+    world.agent.fail = Ambiguous("timed out")
+    world.submit(request(idempotency_key="k2"))
+    world.agent.fail = None
+    world.rounds(6)
+    assert len(world.agent.runs) == 2
+
+
+def test_a_vendor_minutes_behind_us_still_shows_that_it_took_a_prompt(world):
+    note = world.agent.note
+    behind = timedelta(minutes=5)
+    world.agent.note = lambda kind, text, session, at, **more: note(
+        kind, text, session, at - behind, **more
+    )
+    world.agent.lose_answers = 1
+    world.submit(request())
+    world.rounds(6)
+    assert len(world.agent.runs) == 1
+
+
+def test_a_conflict_is_waited_out_before_another_session_is_tried(world):
+    """A person prompted a moment ago, and Norm does not show yet that it works."""
+    world.agent.sessions.append("session-1")
+    world.agent.runs.append({})
+    world.agent.fail = Conflict("409: a run is active")
+    world.submit(request())
+    world.agent.fail = None
+    world.clock.advance(30)
+    world.rounds(1)
+    assert world.agent.sessions == ["session-1"]
+    world.clock.advance(60)
+    world.rounds(1)
+    assert [run["session_id"] for run in world.agent.runs[1:]] == ["session-1"]
+
+
+@pytest.mark.parametrize("error", [Rejected("400"), Gone("404")])
+def test_a_session_of_before_that_refuses_is_left_for_a_new_one_once(world, error):
+    world.agent.sessions.append("session-1")
+    world.agent.runs.append({})
+    world.agent.fail = error
+    world.submit(request())
+    world.agent.fail = None
+    world.rounds(2)
+    assert [run["session_id"] for run in world.agent.runs[1:]] == ["session-2"]

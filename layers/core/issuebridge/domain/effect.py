@@ -18,8 +18,8 @@ State = Literal["planned", "sending", "unknown", "done", "parked"]
 class Effect(Frozen):
     """One row of the ledger. `request` is the JSON of what is sent, so a repeat sends the same.
 
-    A prompt also has the `rule` that asked, how many `sessions` it tried, and `ended_at`, when its
-    run was over.
+    A prompt also has the `rule` that asked, how many `sessions` it tried, whether it `reuses` one
+    that was there before, and `ended_at`, when its run was over.
     """
 
     key: str
@@ -36,6 +36,7 @@ class Effect(Frozen):
     doubts: int = 0
     session_id: str | None = None
     sessions: int = 0
+    reuses: bool = False
     rule: str | None = None
     ended_at: datetime | None = None
     result: str | None = None

@@ -69,6 +69,11 @@ def prompt_detail(key: str, request: PromptRequest) -> str:
     return cut(f"/{request.intent} [ref {key}] {without_mention(request.text)}", DETAIL_UNITS_MAX)
 
 
+def may_be_shortened(text: str, key: str) -> bool:
+    """Whether this is too short to show our reference: a feed need not show a prompt whole."""
+    return len(text.strip()) < len(f"/status [ref {key}]") and "]" not in text
+
+
 def carries_reference(text: str, key: str) -> bool:
     """Whether this is the prompt that we sent under that key, whole, cut or without its intent.
 

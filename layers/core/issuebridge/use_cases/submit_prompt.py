@@ -5,9 +5,9 @@ comes first, one prompt at a time has the turn of an issue, and an answer that w
 for in the issue's activity.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from issuebridge.domain.config import Config
@@ -24,8 +24,22 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import AgentRun, CanonicalIssue
-from issuebridge.domain.prompt import PromptRequest, carries_reference, prompt_detail, prompt_key
-from issuebridge.ports import Agent, Clock, IssueStore, Ledger, Session, Submitted
+from issuebridge.domain.prompt import (
+    PromptRequest,
+    carries_reference,
+    may_be_shortened,
+    prompt_detail,
+    prompt_key,
+)
+from issuebridge.domain.run import ActivityEntry
+from issuebridge.ports import (
+    Agent,
+    Clock,
+    IssueStore,
+    Ledger,
+    Session,
+    Submitted,
+)
 from issuebridge.use_cases.prompt_line import PromptLine
 from issuebridge.use_cases.races import until_won
 
@@ -37,7 +51,12 @@ TURN_SECONDS = 300
 REFUSED_SECONDS = 900
 RESENDS_MAX = 1
 SESSIONS_MAX = 2
-CLOCKS_APART_SECONDS = 60
+CONFLICTS_MAX = 2
+CONFLICT_SECONDS = 60
+"""A run may show that late; then a session that still refuses is no good."""
+CLOCKS_APART_SECONDS = 600
+AROUND = timedelta(seconds=60)
+"""How near in time an entry must be that does not show our reference."""
 REUSABLE = ("pending", "active", "awaiting_input", "complete")
 
 
@@ -163,6 +182,8 @@ class SubmitPrompt:
 
     def _not_ready(self, effect: Effect, error: SyncError) -> Prompted:
         """Nothing was sent; only a refusal that says so is final."""
+        if isinstance(error, Conflict):
+            return self._wait(effect, str(error), BUSY_SECONDS)
         if isinstance(error, Rejected):
             return self._park(effect, str(error))
         pause = REFUSED_SECONDS if isinstance(error, Misconfigured) else TRY_AGAIN_SECONDS
@@ -183,18 +204,18 @@ class SubmitPrompt:
             return self._wait(effect, "Norm works on this issue", BUSY_SECONDS)
         if effect.session_id:
             return effect
-        session = self._session(effect, agent, remote_id, latest)
+        reusable = latest if latest and latest.status in REUSABLE else None
+        session = self._session(effect, agent, remote_id, reusable)
         update = {"session_id": session.session_id, "sessions": effect.sessions + 1}
+        update |= {"reuses": session == reusable}
         return self.ledger.put(effect.model_copy(update=update))
 
     def _session(
-        self, effect: Effect, agent: Agent, remote_id: str, latest: Session | None
+        self, effect: Effect, agent: Agent, remote_id: str, reusable: Session | None
     ) -> Session:
         """The issue's latest usable session, else a new one. A session alone starts no run, so one
         whose answer was lost is a spare, never a second run."""
-        if latest and latest.status in REUSABLE and effect.sessions == 0:
-            return latest
-        return agent.create_session(remote_id)
+        return reusable if reusable and not effect.sessions else agent.create_session(remote_id)
 
     def _wait(self, effect: Effect, reason: str, seconds: float) -> Prompted:
         """Nothing is under way for it, so it can as well be given up."""
@@ -213,7 +234,10 @@ class SubmitPrompt:
         if isinstance(error, Ambiguous) or doubtful:
             doubted = effect.doubted(self.clock.now(), str(error))
             return self._told(self.ledger.put(doubted), "waiting")
-        if isinstance(error, Gone | Conflict) and effect.sessions < SESSIONS_MAX:
+        if isinstance(error, Conflict) and effect.sends < CONFLICTS_MAX:
+            return self._wait(effect, str(error), CONFLICT_SECONDS)
+        is_no_good = isinstance(error, Gone | Conflict) or effect.reuses
+        if isinstance(error, Rejected) and is_no_good and effect.sessions < SESSIONS_MAX:
             afresh = effect.model_copy(update={"session_id": None})
             return self._wait(afresh, f"refused; now in a session of its own: {error}", 0)
         if isinstance(error, Conflict):
@@ -236,9 +260,25 @@ class SubmitPrompt:
             return self._told(self.ledger.put(unseen), "waiting")
         prompts = [e for e in entries if e.type == "prompt"]
         own = next((e for e in prompts if carries_reference(e.text, effect.key)), None)
-        if own:
+        if own := own or self._shortened(effect, sent_at, prompts):
             return self._accepted(effect, Submitted(own.run_id or "", _request(effect).intent))
         return self._not_found(effect)
+
+    def _shortened(
+        self, effect: Effect, sent_at: datetime, prompts: Sequence[ActivityEntry]
+    ) -> ActivityEntry | None:
+        """Ours by its session and its time, where the feed shows too little of it: the weaker proof
+        that Norm took it. It began after the run before it had ended."""
+        ends = [run.ended_at for run in self.line.issue(effect).runs if run.ended_at]
+        since = max([sent_at - AROUND, *ends])
+        near = [
+            entry
+            for entry in prompts
+            if entry.session_id == effect.session_id
+            and since <= entry.created_at <= sent_at + AROUND
+            and may_be_shortened(entry.text, effect.key)
+        ]
+        return near[-1] if near else None
 
     def _not_found(self, effect: Effect) -> Prompted:
         now, recovery, looks = self.clock.now(), self.config.recovery, effect.looks + 1
