@@ -202,6 +202,32 @@ def test_a_description_that_was_not_read_is_not_written_over(lost):
     assert vendor.writes() == []
 
 
+def test_a_bland_that_counts_bytes_gets_less_and_our_line_whole():
+    def answer(method, path, query, body):
+        sizes = {name: len(str(value).encode()) for name, value in body.items()}
+        fits = sizes["title"] <= 200 and sizes["description"] <= 10_000
+        return (201, {"data": bland_row(**body)}) if fits else (400, {"errors": [{"error": "X"}]})
+
+    vendor = Vendor(answer)
+    long = draft(title="ж" * 199, description="ж" * 9_000 + f"\n\n[issuebridge ref={REFERENCE}]")
+    made = BlandIssues(vendor.http()).create(long)
+    assert made.description.endswith(f"…\n\n[issuebridge ref={REFERENCE}]")
+    assert made.title == "ж" * 98 + "…"
+    assert len(vendor.writes()) == 2
+
+
+def test_a_prompt_is_cut_to_bytes_where_bytes_are_counted():
+    def answer(method, path, query, body):
+        fits = len(body["detail"].encode()) <= 4000
+        return (202, {"data": {"run_id": "r1", "intent": "verify"}}) if fits else (400, {})
+
+    vendor = Vendor(answer)
+    agent = BlandAgent(vendor.http())
+    assert agent.submit("b1", "s1", "/verify [ref prx] " + "ж" * 3_000).run_id == "r1"
+    with pytest.raises(Rejected):
+        BlandAgent(Vendor(lambda *_: (400, {})).http()).submit("b1", "s1", "/verify short")
+
+
 def test_a_link_that_mentions_norm_is_not_written_to_bland():
     vendor = Vendor(lambda *_: {"data": bland_row()})
     issues = BlandIssues(vendor.http())

@@ -46,6 +46,14 @@ def utf16_units(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
+def cut_bytes(text: str, bytes_max: int) -> str:
+    """The same in bytes of UTF-8, for a vendor that counts those."""
+    whole = text.encode("utf-8", "replace")
+    if len(whole) <= bytes_max:
+        return text
+    return whole[: bytes_max - len("…".encode())].decode("utf-8", "ignore") + "…"
+
+
 def cut(text: str, units_max: int) -> str:
     """At most `units_max` UTF-16 units, never half a character; an ellipsis shows the cut."""
     if utf16_units(text) <= units_max:

@@ -13,6 +13,7 @@ from issuebridge.adapters.bland.mapping import (
     BlandRun,
     BlandSession,
     from_canonical,
+    in_bytes,
     to_canonical,
     to_entry,
     to_patch,
@@ -24,6 +25,7 @@ from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
+    Conflict,
     Gone,
     Misconfigured,
     RateLimited,
@@ -33,8 +35,9 @@ from issuebridge.domain.errors import (
     Transient,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
+from issuebridge.domain.prompt import DETAIL_UNITS_MAX
 from issuebridge.domain.run import ActivityEntry
-from issuebridge.domain.text import without_mention
+from issuebridge.domain.text import cut_bytes, without_mention
 from issuebridge.ports import (
     Changes,
     Lane,
@@ -93,7 +96,8 @@ class BlandIssues:
         return issue
 
     def create(self, draft: Draft) -> RemoteIssue:
-        made = _read(_data(self._http.send("POST", ISSUES, body=from_canonical(draft))))
+        body = from_canonical(draft)
+        made = _read(_post(self._http, ISSUES, body=body, shorter=in_bytes(body)))
         if made is None:
             raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
         if _is_whole(made):
@@ -167,7 +171,9 @@ class BlandAgent:
     def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
         """A success that names no run was taken all the same."""
         body = {"detail": without_mention(detail)}
-        answer = _data(self._http.send("POST", PROMPTS, remote_id, session_id, body=body))
+        shorter = {"detail": cut_bytes(body["detail"], DETAIL_UNITS_MAX)}
+        ids = remote_id, session_id
+        answer = _post(self._http, PROMPTS, *ids, body=body, shorter=shorter)
         try:
             run = BlandRun.model_validate(answer)
         except ValueError:
@@ -208,6 +214,17 @@ def _activity(http: Http, remote_id: str, since: datetime) -> list[ActivityEntry
             entries.append(entry)
             at = entry.created_at
     return entries
+
+
+def _post(http: Http, path: str, *ids: str, body: object, shorter: object) -> object:
+    """Whether a limit counts letters or bytes is not documented. What is refused was not done, so
+    it may be sent once more, cut to bytes."""
+    try:
+        return _data(http.send("POST", path, *ids, body=body))
+    except Rejected as error:
+        if isinstance(error, Gone | Conflict) or shorter == body:
+            raise
+        return _data(http.send("POST", path, *ids, body=shorter))
 
 
 def _data(answer: object) -> object:

@@ -18,7 +18,7 @@ from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.policy import Traits
 from issuebridge.domain.reading import is_web_address
 from issuebridge.domain.run import ActivityEntry
-from issuebridge.domain.text import cut, without_mention
+from issuebridge.domain.text import cut, cut_bytes, without_mention
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
 from issuebridge.ports import Changes
 
@@ -152,6 +152,14 @@ def from_canonical(draft: Draft) -> dict[str, object]:
         "source": "client",
     }
     return {**body, "status": draft.status} if draft.status else body
+
+
+def in_bytes(body: dict[str, object]) -> dict[str, object]:
+    """The same create, should the limits count bytes: people's words are cut, our line is not."""
+    words, gap, line = str(body["description"]).rpartition("\n\n")
+    room = TRAITS.description_units_max - len((gap + line).encode("utf-8", "replace"))
+    title = cut_bytes(str(body["title"]), TITLE_UNITS_MAX)
+    return {**body, "title": title, "description": cut_bytes(words, room) + gap + line}
 
 
 def to_patch(changes: Changes) -> dict[str, object]:
