@@ -149,6 +149,20 @@ def test_a_zylon_list_that_goes_round_ends_the_look_for_a_lost_create():
     assert len(vendor.sent) < 20
 
 
+def test_a_zylon_state_of_the_configured_map_is_asked_for():
+    given = {
+        "InReview": ["in_progress"],
+        "Closed": ["done", "closed"],
+        "UnderReview": ["in_review"],
+    }
+    maps = {"status": {"NotReviewed": ["todo", "backlog"], **given}}
+    vendor = Vendor(lambda *_: {"data": [], "has_next_page": False})
+    given = {"kind": "zylon", "base_url": "https://v.example", "secret": "s", "maps": maps}
+    ZylonIssues(Connection(**given), vendor.http()).page("sweep", None)
+    ((_, _, query, _),) = vendor.sent
+    assert query["states"] == "NotReviewed,InReview,Closed,Deleted,UnderReview"
+
+
 # bland
 
 
@@ -192,14 +206,27 @@ def test_a_stale_cursor_in_an_activity_feed_is_no_refusal():
         BlandAgent(Vendor(answer).http()).activity("b1", AT - timedelta(minutes=1))
 
 
-@pytest.mark.parametrize("lost", [{}, {"description": None}])
-def test_a_description_that_was_not_read_is_not_written_over(lost):
-    row = {k: v for k, v in bland_row().items() if k != "description"} | lost
-    vendor = Vendor(lambda *_: {"data": row})
+@pytest.mark.parametrize("again", ["absent", "words"])
+@pytest.mark.parametrize("first", ["absent", None])
+def test_a_description_that_was_not_read_is_not_written_over(first, again):
+    told = [first, again]
+
+    def answer(*_):
+        shown = told.pop(0)
+        return {"data": {k: v for k, v in bland_row(description=shown).items() if v != "absent"}}
+
+    vendor = Vendor(answer)
     issues = BlandIssues(vendor.http())
     with pytest.raises(Transient, match="no description was read"):
         issues.update(issues.get("b1"), {"description": "[issuebridge ref=ibx]"})
     assert vendor.writes() == []
+
+
+def test_a_description_that_is_null_twice_is_none():
+    vendor = Vendor(lambda *_: {"data": bland_row(description=None)})
+    issues = BlandIssues(vendor.http())
+    issues.update(issues.get("b1"), {"description": "[issuebridge ref=ibx]"})
+    assert vendor.writes() == [{"description": "[issuebridge ref=ibx]"}]
 
 
 def test_a_bland_that_counts_bytes_gets_less_and_our_line_whole():

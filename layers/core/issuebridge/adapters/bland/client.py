@@ -133,7 +133,7 @@ class BlandIssues:
         place = f"{self._http.name}: PATCH {ISSUE}"
         if mentions := [n for n, value in changes.items() if without_mention(value) != value]:
             raise Rejected(f"{place}: not sent: Norm is mentioned in {', '.join(mentions)}")
-        if "description" in changes and not isinstance(seen.payload.get("description"), str):
+        if "description" in changes and not self._shows_words(seen):
             raise Transient(f"{place}: not sent: no description was read, so it could erase one")
         if changes:
             body = to_patch(changes)
@@ -145,6 +145,12 @@ class BlandIssues:
             return self.get(seen.remote_id)
         except Transient as error:
             raise Ambiguous(f"{error}; it was to show what our PATCH did") from error
+
+    def _shows_words(self, seen: RemoteIssue) -> bool:
+        """A description that is null twice is none; one that is not told may be anything."""
+        if seen.payload.get("description", "") is not None:
+            return "description" in seen.payload
+        return self.get(seen.remote_id).payload.get("description", "?") is None
 
 
 class BlandAgent:

@@ -43,7 +43,6 @@ ISSUE = ISSUES + "/{id}"
 REQUESTS_PER_SECOND_DEFAULT = 2
 PAGES_MAX = 100
 LOOK_BACK = timedelta(minutes=10)
-LANES: dict[Lane, Sequence[str]] = {"hot": OPEN_STATES, "sweep": STATES}
 
 Listing = dict[str, Any]
 
@@ -61,11 +60,13 @@ def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> H
 
 
 class ZylonIssues:
-    """The port `IssueSystem`. It remembers how this server wants to be asked for a list."""
+    """The port `IssueSystem`. It remembers how this server wants to be asked for a list. A list
+    shows only the states that are asked for: those of the configured map besides the known ones."""
 
     def __init__(self, connection: Connection, http: Http) -> None:
         self._connection, self._http = connection, http
         self._start = VARIANTS[0]
+        self._states = tuple(dict.fromkeys((*STATES, *connection.maps.get("status", {}))))
 
     @property
     def skew(self) -> timedelta:
@@ -76,7 +77,7 @@ class ZylonIssues:
             walk = Walk.model_validate_json(cursor) if cursor else None
         except ValueError as error:
             raise StaleCursor(f"{self._http.name}: no cursor of ours") from error
-        rows, following, claimed = self._page(LANES[lane], walk)
+        rows, following, claimed = self._page(OPEN_STATES if lane == "hot" else self._states, walk)
         after = following.model_dump_json() if following else None
         return Page(_readable(rows), after, claimed)
 
@@ -174,7 +175,7 @@ class ZylonIssues:
     def _completed(self, issue: RemoteIssue) -> RemoteIssue:
         """Take from the list what a server leaves out of a GET; newest first. What neither shows
         is none."""
-        for rows in self._walk(STATES, {"page_order": "DESC"}):
+        for rows in self._walk(self._states, {"page_order": "DESC"}):
             for row in rows:
                 if row.get("id") == issue.remote_id:
                     told = {k: v for k, v in issue.payload.items() if v is not None}
@@ -211,7 +212,7 @@ class ZylonIssues:
         return ours or [issue for issue in found if could_be(issue, draft, self._connection)]
 
     def _all(self, more: Mapping[str, str]) -> list[RemoteIssue]:
-        pages = self._walk(STATES, more)
+        pages = self._walk(self._states, more)
         found = {issue.remote_id: issue for rows in pages for issue in _readable(rows)}
         return sorted(found.values(), key=lambda issue: issue.number)
 
