@@ -2,6 +2,7 @@
 
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
@@ -9,7 +10,7 @@ from math import ceil
 from tests.simulation.histories import History
 from tests.simulation.oracle import Oracle
 from tests.simulation.steps import weight
-from tests.simulation.vendor import Broken
+from tests.simulation.vendor import Broken, Vendor
 from tests.simulation.world import ROUND_SECONDS, SimWorld
 
 ROUNDS_MAX = 60
@@ -31,8 +32,9 @@ class Played:
         return self.failure.split(":")[0] if self.failure else None
 
 
-def play(history: History) -> Played:
-    world = SimWorld(history.topology)
+def play(history: History, make: Callable[..., Vendor] = Vendor) -> Played:
+    """`make` gives the vendors, for each its name, kind, clock and habits."""
+    world = SimWorld(history.topology, make)
     oracle = Oracle(world)
     world.polled = oracle.polled
     failure, trace = None, ""

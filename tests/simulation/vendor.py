@@ -309,10 +309,12 @@ class Vendor:
         if "external_link" in kept:
             kept["external_link"] = f'{{"provider":"link","url":"{kept["external_link"]}"}}'
         text = kept.pop("description", old.description)
-        self.ours[seen.remote_id] = self._store(
-            replace(old, raw={**old.raw, **kept}, description=text)
-        )
+        after = replace(old, raw={**old.raw, **kept}, description=text)
+        self.ours[seen.remote_id] = self._write(seen, changes, after)
         return self.ours[seen.remote_id]
+
+    def _write(self, seen: RemoteIssue, changes: Changes, after: RemoteIssue) -> RemoteIssue:
+        return self._store(after)
 
     def _written_to(self, remote_id: str) -> RemoteIssue:
         """What a write finds; nobody says what one does to an issue that is marked as deleted."""

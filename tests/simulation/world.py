@@ -106,7 +106,7 @@ class CountedConnectionStore(FakeConnectionStore):
 
 
 class SimWorld:
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, make: Callable[..., Vendor] = Vendor) -> None:
         self.topology = topology
         self.clock = FakeClock()
         self.figures: Counter[str] = Counter()
@@ -115,7 +115,7 @@ class SimWorld:
         self.connections = CountedConnectionStore()
         self.store = QuickIssueStore(self.ledger, self.connections)
         self.vendors = {
-            name: Vendor(name, kind, self.clock, topology.habits[name])
+            name: make(name, kind, self.clock, topology.habits[name])
             for name, kind in topology.kinds.items()
         }
         self.norms = {
