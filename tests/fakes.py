@@ -199,6 +199,7 @@ class FakeIssueSystem:
     issues: dict[str, RemoteIssue] = field(default_factory=dict)
     requests: list[tuple[str, object]] = field(default_factory=list)
     comments: list[tuple[str, str]] = field(default_factory=list)
+    born: int = 0
     skew: timedelta = timedelta()
 
     def writes(self) -> list[tuple[str, object]]:
@@ -207,7 +208,8 @@ class FakeIssueSystem:
     # what people do
 
     def add(self, title: str = "broken", **given: object) -> RemoteIssue:
-        number = 1001 + len(self.issues)
+        number = 1001 + self.born
+        self.born += 1
         raw = {"status": "todo", "severity": "high", "external_link": None}
         issue = RemoteIssue(
             remote_id=f"uuid-{number}",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -26,8 +27,8 @@ Answer = Callable[[str, str, dict[str, str], object], object]
 
 
 class Vendor:
-    def __init__(self, answer: Answer) -> None:
-        self.answer, self.sent = answer, []
+    def __init__(self, answer: Answer, **headers: str) -> None:
+        self.answer, self.headers, self.sent = answer, headers, []
 
     def __call__(self, method, url, headers, body) -> Reply:
         parts = urlsplit(url)
@@ -36,7 +37,7 @@ class Vendor:
         self.sent.append((method, parts.path, query, read))
         answer = self.answer(method, parts.path, query, read)
         status, told = answer if isinstance(answer, tuple) else (200, answer)
-        return Reply(status, {}, json.dumps(told).encode())
+        return Reply(status, self.headers, json.dumps(told).encode())
 
     def http(self) -> Http:
         timing = Timing(sleep=lambda _: None)
@@ -180,6 +181,29 @@ def page_of(*rows: Json, cursor: str | None = None) -> Json:
 def test_a_prompt_that_was_accepted_without_a_run_id_is_accepted(told):
     answer = BlandAgent(Vendor(lambda *_: (202, told)).http()).submit("b1", "s1", "/verify x")
     assert (answer.run_id, answer.intent) == ("", "")
+
+
+@pytest.mark.parametrize("status", [400, 404, 422, 500])
+@pytest.mark.parametrize("kind", ["antimetal", "zylon"])
+def test_a_search_that_fails_does_not_hide_what_the_rows_tell(kind, status):
+    def answer(method, path, query, body):
+        if "search" in query or "filter_by_text" in query:
+            return status, {}
+        return {"data": [], "has_next_page": False}
+
+    _, issues = {"antimetal": antimetal_of, "zylon": zylon_of}[kind](answer)
+    assert issues.find_created(draft(), AT) == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), -timedelta(minutes=2)])
+def test_the_times_of_an_activity_feed_are_told_by_our_clock(ahead):
+    theirs = AT.replace(microsecond=0) + ahead
+    entry = {"id": "e1", "type": "prompt", "created_at": theirs.isoformat()}
+    vendor = Vendor(lambda *_: page_of(entry), date=format_datetime(theirs, usegmt=True))
+    http = vendor.http()
+    http.timing = Timing(now=lambda: AT.replace(microsecond=0))
+    (told,) = BlandAgent(http).activity("b1", AT - timedelta(minutes=1))
+    assert told.created_at == AT.replace(microsecond=0)
 
 
 @pytest.mark.parametrize("status", [400, 404, 422, 500])

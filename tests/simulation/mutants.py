@@ -414,14 +414,14 @@ MUTANTS = (
         4,
         "a deletion is believed at first sight",
         f"{USE_CASES}/end_sweep.py",
-        "if first is None or first == state.sweep_number or not is_believed():",
-        "if not is_believed():",
+        "if first not in (None, state.sweep_number) and is_believed(first):",
+        "if True:",
     ),
     Mutant(
         4,
         "a vendor that shows nothing has deleted all",
         f"{USE_CASES}/end_sweep.py",
-        "return allowed or self._still_answers(state.controls)",
+        "return allowed or self._still_answers(shown)",
         "return True",
     ),
     Mutant(

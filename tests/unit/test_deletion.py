@@ -205,6 +205,38 @@ def test_an_issue_that_was_set_aside_and_then_deleted_is_no_longer_shown():
     assert world.connections.read("antimetal").failing == {}
 
 
+def test_a_deletion_is_confirmed_by_whichever_issue_of_before_still_answers():
+    """Not only by the first three: those may be deleted in their turn."""
+    world = closing()
+    system = world.systems["antimetal"]
+    system.page_size = 100
+    born = [system.add(f"issue {n}", severity="high").remote_id for n in range(6)]
+    world.rounds(2)
+    del system.issues[born[5]]
+    world.rounds(1)
+    for remote_id in born[:3]:
+        del system.issues[remote_id]
+    world.rounds(5)
+    gone = [world.issue_of("antimetal", r).refs["antimetal"].deleted for r in born]
+    assert gone == [True, True, True, False, False, True]
+
+
+def test_one_that_nobody_can_confirm_keeps_no_other_from_being_confirmed():
+    world = closing()
+    system = world.systems["antimetal"]
+    system.page_size = 100
+    first = system.add("alone", severity="high").remote_id
+    world.rounds(2)
+    del system.issues[first]
+    world.rounds(2)
+    later = [system.add(f"issue {n}", severity="high").remote_id for n in range(3)]
+    world.rounds(2)
+    del system.issues[later[0]]
+    world.rounds(3)
+    assert world.issue_of("antimetal", later[0]).refs["antimetal"].deleted
+    assert not world.issue_of("antimetal", first).refs["antimetal"].deleted
+
+
 def test_when_no_issue_of_before_answers_only_a_person_can_say_that_they_are_gone():
     world = closing()
     born = world.systems["antimetal"].add("goes", severity="high")

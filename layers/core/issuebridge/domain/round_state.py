@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from issuebridge.domain.issue import Frozen
 
@@ -54,10 +54,12 @@ class ConnectionState(Frozen):
 
     `watermark` is the remote's own activity time up to which everything is stored; None until
     the first sweep has ended. `signpost` is the watermark that the running sweep will grant.
-    `missing`: remote id -> the sweep that first found it gone. `controls`:
-    issues that were known and shown when it was. `tripped`: why the breaker stopped
+    `missing`: remote id -> the sweep that first found it gone. `shown`: the number of such a sweep
+    -> issues that were known before it and that it did show. `tripped`: why the breaker stopped
     this connection until a person allows it to go on.
     """
+
+    model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
 
     connection: str
     generation: int = 0
@@ -71,7 +73,7 @@ class ConnectionState(Frozen):
     sweep_claimed: int | None = None
     completeness: Completeness | None = None
     missing: dict[str, int] = Field(default_factory=dict)
-    controls: tuple[str, ...] = ()
+    shown: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     failing: dict[str, Failing] = Field(default_factory=dict)
     twins: dict[str, Twin] = Field(default_factory=dict)
     tripped: str | None = None

@@ -8,6 +8,7 @@ that is gone in two sweeps, while another known issue still answers, was deleted
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from issuebridge.domain.config import Breaker
 from issuebridge.domain.errors import Gone, RateLimited, Rejected, Transient
@@ -18,6 +19,7 @@ from issuebridge.ports import IssueSystem
 NAMED_MAX = 50
 MISSING_READ_MAX = 100
 CONTROLS_MAX = 3
+SHOWN_MAX = 50
 UNREAD_MAX = 3
 
 
@@ -37,12 +39,13 @@ class EndSweep:
         swept: set[str],
         known: set[str],
         expected: set[str],
+        older: set[str],
         now: datetime,
     ) -> ConnectionState:
         """The state with the equation, what is missing since when, and a tripped breaker if so.
 
         `known`: those that the polls have stored. `expected`: those, what may be stored, and what
-        we made and no list has shown yet.
+        we made and no list has shown yet. `older`: those known before this round.
         """
         missing = sorted(expected - swept)
         state = state.model_copy(update={"completeness": _equation(state, swept, known, now)})
@@ -51,8 +54,8 @@ class EndSweep:
         if len(missing) > limit and not allowed:
             if not all(self._is_gone(remote_id) for remote_id in missing[:CONTROLS_MAX]):
                 # The list hides them: what they say is read all the same, and nothing is buried.
-                still = self._look(state, missing, lambda: False)
-                return state.model_copy(update={"missing": still})
+                still = self._look(state, missing, lambda first: False)
+                return _waiting(state, still, older & swept)
             reason = (
                 f"{len(missing)} of {len(expected)} issues are missing from the list, more than "
                 f"{limit}: nothing was closed; look at the vendor, then `issuebridge allow "
@@ -60,13 +63,15 @@ class EndSweep:
             )
             return state.model_copy(update={"tripped": reason})
 
-        def is_believed() -> bool:
-            return allowed or self._still_answers(state.controls)
+        @cache
+        def is_believed(first: int) -> bool:
+            shown = [name for name in state.shown.get(first, ()) if name in swept]
+            return allowed or self._still_answers(shown)
 
-        return state.model_copy(update={"missing": self._look(state, missing, is_believed)})
+        return _waiting(state, self._look(state, missing, is_believed), older & swept)
 
     def _look(
-        self, state: ConnectionState, missing: Sequence[str], is_believed: Callable[[], bool]
+        self, state: ConnectionState, missing: Sequence[str], is_believed: Callable[[int], bool]
     ) -> dict[str, int]:
         """One that cannot be read keeps its place, and holds up no other."""
         still: dict[str, int] = {}
@@ -85,7 +90,7 @@ class EndSweep:
             if not gone:
                 continue
             still[remote_id] = first or state.sweep_number
-            if first not in (None, state.sweep_number) and is_believed():
+            if first not in (None, state.sweep_number) and is_believed(first):
                 confirmed.append(remote_id)
         for remote_id in confirmed:
             if self._is_gone(remote_id):  # not only until the others answered again
@@ -101,9 +106,16 @@ class EndSweep:
         self.take_in(remote)
         return False
 
-    def _still_answers(self, controls: Sequence[str]) -> bool:
+    def _still_answers(self, shown: Sequence[str]) -> bool:
         """A changed key or tenant makes everything 404: then nothing was deleted."""
-        return any(not self._is_gone(control) for control in controls[:CONTROLS_MAX])
+        return any(not self._is_gone(remote_id) for remote_id in shown[:CONTROLS_MAX])
+
+
+def _waiting(state: ConnectionState, still: dict[str, int], shown: set[str]) -> ConnectionState:
+    """The state with what is missing, and for each sweep that found some what it did show."""
+    kept = {state.sweep_number: tuple(sorted(shown)[:SHOWN_MAX]), **state.shown}
+    kept = {number: names for number, names in kept.items() if number in still.values()}
+    return state.model_copy(update={"missing": still, "shown": kept})
 
 
 def _equation(

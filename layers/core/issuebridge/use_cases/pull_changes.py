@@ -23,7 +23,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page
-from issuebridge.use_cases.end_sweep import CONTROLS_MAX, EndSweep
+from issuebridge.use_cases.end_sweep import EndSweep
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import TakeIn
 from issuebridge.use_cases.take_page import Held, OutOfTime, TakePage
@@ -253,11 +253,10 @@ class _Round:
             bury=self.take_page.bury,
             has_time=self.held.has_time,
         )
-        if not self.state.missing:
-            shown = sorted(self.take_page.seen.digests.keys() & swept)
-            self.held.remember(controls=tuple(shown[:CONTROLS_MAX]))
-        ended = end(self.state, swept, *self.take_page.known(), self.pull.clock.now())
-        told = ("completeness", "missing", "tripped")  # the rest may have moved meanwhile
+        stored, expected = self.take_page.known()
+        older = {*self.take_page.seen.digests}
+        ended = end(self.state, swept, stored, expected, older, self.pull.clock.now())
+        told = ("completeness", "missing", "shown", "tripped")  # the rest may have moved meanwhile
         self.held.remember(**{name: getattr(ended, name) for name in told})
         if self.state.tripped:
             raise Tripped(self.state.tripped)

@@ -5,7 +5,6 @@ of which may be empty; the caller dedupes, and bounds the pages of a walk.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -21,11 +20,14 @@ from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import canonical_json, rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
+    AccessRefused,
     Ambiguous,
     Gone,
     Misconfigured,
+    RateLimited,
     Rejected,
     StaleCursor,
+    SyncError,
     Transient,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
@@ -118,9 +120,12 @@ class AntimetalIssues:
 
         Rows show no time of creation and come in no promised order, so `since` narrows nothing.
         """
-        issues: list[RemoteIssue] = []
-        with suppress(Rejected):  # the rows tell as much
+        try:
             issues, _ = self._ask({"search": draft.reference})
+        except (RateLimited, AccessRefused):
+            raise
+        except SyncError:
+            issues = []  # the rows tell as much
         found = [i for i in issues if draft.reference in i.description] or self._in_rows(draft)
         return sorted(found, key=lambda issue: issue.number)
 

@@ -5,6 +5,7 @@ between two pages: the caller dedupes, and bounds the pages of a walk.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -187,7 +188,9 @@ class BlandAgent:
         return Submitted(run_id=run.run_id, intent=run.intent)
 
     def activity(self, remote_id: str, since: datetime) -> Sequence[ActivityEntry]:
-        return _activity(self._http, remote_id, since)
+        """Their times are told by our clock."""
+        entries = _activity(self._http, remote_id, since)
+        return [replace(e, created_at=e.created_at - self._http.skew) for e in entries]
 
 
 class BlandComments:

@@ -25,9 +25,11 @@ from issuebridge.adapters.zylon.mapping import (
 from issuebridge.adapters.zylon.walk import INCLUDES, PAGE_SIZES, VARIANTS, Walk
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
+    AccessRefused,
     Ambiguous,
     Gone,
     Misconfigured,
+    RateLimited,
     Rejected,
     StaleCursor,
     SyncError,
@@ -203,8 +205,10 @@ class ZylonIssues:
         window = {"start_date": str(int(oldest.timestamp() * 1000))}
         try:
             found = self._all({**window, "filter_by_text": draft.reference})
-        except Rejected:
-            found = []
+        except (RateLimited, AccessRefused):
+            raise
+        except SyncError:
+            found = []  # the window tells as much
         if ours := [issue for issue in found if draft.reference in issue.description]:
             return ours
         found = self._all(window)
