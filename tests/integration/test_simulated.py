@@ -26,7 +26,7 @@ from tests.simulation.topology import UNKNOWN
 from tests.simulation.vendor import BIRTH, SOFT, Habits, Vendor
 from tests.simulators import Simulator
 
-SEEDS = 40
+SEEDS = 20
 SWITCHES = {
     "bland": {"unknown_patch_field": "accept"},
     "antimetal": {"investigation_seconds": 10**7},
