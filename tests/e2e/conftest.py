@@ -19,6 +19,7 @@ from ops.stack import Stack, put_secrets, read_config
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator
 
 BOOKKEEPING = ("CONNECTION#", "SEEN#", "SWEPT#")
+TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
 SINCE = "2026-01-01T00:00:00Z"
 """The simulators begin empty, so no history comes over by surprise."""
 
@@ -26,7 +27,7 @@ SINCE = "2026-01-01T00:00:00Z"
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """`template.yaml` on a local AWS with IAM enforced; nothing wakes by schedule."""
-    with LocalStack.up({"SchedulesState": "DISABLED"}) as deployed:
+    with LocalStack.up({"SchedulesState": "DISABLED", "AlarmTopicArn": TOPIC}) as deployed:
         yield deployed
 
 

@@ -17,7 +17,7 @@ from tests.e2e.test_prompts import command  # noqa: F401 - a fixture
 from tests.fakes import DAWN
 
 ISSUES, REQUESTS = 50, 200
-SECONDS_MAX = 300
+SECONDS_MAX = 150
 TROUBLE = (
     {"kind": "drop_after", "path": r".*/agent-sessions$", "every": 3},
     {"kind": "drop_after", "path": r".*/prompts$", "every": 3},

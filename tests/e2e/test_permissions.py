@@ -5,6 +5,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.e2e.conftest import TOPIC
+
 
 @pytest.fixture
 def poll_bland(stack):
@@ -45,6 +47,12 @@ def taken_away(role, action):
         for policy in attached:
             role.attach_policy(PolicyArn=policy.arn)
             role.Policy(policy.policy_name).delete()
+
+
+def test_every_alarm_tells_the_topic_that_the_deployment_named(stack):
+    alarms = stack.session().client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert alarms
+    assert {tuple(alarm["AlarmActions"]) for alarm in alarms} == {(TOPIC,)}
 
 
 def test_a_function_whose_role_lost_a_permission_is_denied_until_it_is_given_back(poll_bland, role):

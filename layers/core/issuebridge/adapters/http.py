@@ -7,7 +7,8 @@ only reads is repeated in here, and one that writes and has no clear answer is A
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -218,6 +219,17 @@ class Http:
     def _remedy(self) -> str:
         place = f"connections.{self.name}"
         return f"check the key in {place}.secret, its rights, and {place}.base_url"
+
+
+@contextmanager
+def second_source() -> Iterator[None]:
+    """What is asked in here is told elsewhere too: only a pause or a refused key gets out."""
+    try:
+        yield
+    except (RateLimited, AccessRefused):
+        raise
+    except SyncError:
+        return
 
 
 def _skew(dated: datetime, now: datetime) -> timedelta:

@@ -51,9 +51,8 @@ TURN_SECONDS = 300
 REFUSED_SECONDS = 900
 RESENDS_MAX = 1
 SESSIONS_MAX = 2
-CONFLICTS_MAX = 2
-CONFLICT_SECONDS = 60
-"""A run may show that late; then a session that still refuses is no good."""
+CONFLICTS_MAX = 3
+"""A run may be late to show; a session that still refuses then is no good."""
 CLOCKS_APART_SECONDS = 600
 AROUND = timedelta(seconds=60)
 """How near in time an entry must be that does not show our reference."""
@@ -234,14 +233,13 @@ class SubmitPrompt:
         if isinstance(error, Ambiguous) or doubtful:
             doubted = effect.doubted(self.clock.now(), str(error))
             return self._told(self.ledger.put(doubted), "waiting")
-        if isinstance(error, Conflict) and effect.sends < CONFLICTS_MAX:
-            return self._wait(effect, str(error), CONFLICT_SECONDS)
+        is_last = effect.sessions >= SESSIONS_MAX
+        if isinstance(error, Conflict) and (is_last or effect.sends < CONFLICTS_MAX):
+            return self._wait(effect, str(error), BUSY_SECONDS)
         is_no_good = isinstance(error, Gone | Conflict) or effect.reuses
-        if isinstance(error, Rejected) and is_no_good and effect.sessions < SESSIONS_MAX:
+        if isinstance(error, Rejected) and is_no_good and not is_last:
             afresh = effect.model_copy(update={"session_id": None})
             return self._wait(afresh, f"refused; now in a session of its own: {error}", 0)
-        if isinstance(error, Conflict):
-            return self._wait(effect, str(error), BUSY_SECONDS)
         if isinstance(error, Transient):
             return self._not_ready(effect, error)
         return self._park(effect, str(error))

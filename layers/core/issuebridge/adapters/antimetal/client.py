@@ -15,19 +15,16 @@ from issuebridge.adapters.antimetal.mapping import (
     shown_time,
     to_canonical,
 )
-from issuebridge.adapters.http import Http
+from issuebridge.adapters.http import Http, second_source
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import canonical_json, rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
-    AccessRefused,
     Ambiguous,
     Gone,
     Misconfigured,
-    RateLimited,
     Rejected,
     StaleCursor,
-    SyncError,
     Transient,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
@@ -120,12 +117,9 @@ class AntimetalIssues:
 
         Rows show no time of creation and come in no promised order, so `since` narrows nothing.
         """
-        try:
+        issues: list[RemoteIssue] = []
+        with second_source():
             issues, _ = self._ask({"search": draft.reference})
-        except (RateLimited, AccessRefused):
-            raise
-        except SyncError:
-            issues = []  # the rows tell as much
         found = [i for i in issues if draft.reference in i.description] or self._in_rows(draft)
         return sorted(found, key=lambda issue: issue.number)
 

@@ -19,17 +19,15 @@ from issuebridge.adapters.bland.mapping import (
     to_entry,
     to_patch,
 )
-from issuebridge.adapters.http import Http, Query
+from issuebridge.adapters.http import Http, Query, second_source
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
-    AccessRefused,
     Ambiguous,
     Conflict,
     Gone,
     Misconfigured,
-    RateLimited,
     Rejected,
     StaleCursor,
     SyncError,
@@ -119,13 +117,9 @@ class BlandIssues:
         return _ours(seen, draft) or self._search(draft)
 
     def _search(self, draft: Draft) -> list[RemoteIssue]:
-        query = (("search", draft.reference),)
-        try:
-            rows, _ = _page(self._http, ISSUES, query=query, cursor=None)
-        except (RateLimited, AccessRefused):
-            raise
-        except SyncError:
-            return []  # the walk back has told already
+        rows: list[dict[str, Any]] = []
+        with second_source():
+            rows, _ = _page(self._http, ISSUES, query=(("search", draft.reference),))
         return _ours(_readable(rows), draft)
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from issuebridge.adapters.http import Http
+from issuebridge.adapters.http import Http, second_source
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import rows_of
 from issuebridge.adapters.zylon.mapping import (
@@ -25,11 +25,9 @@ from issuebridge.adapters.zylon.mapping import (
 from issuebridge.adapters.zylon.walk import INCLUDES, PAGE_SIZES, VARIANTS, Walk
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
-    AccessRefused,
     Ambiguous,
     Gone,
     Misconfigured,
-    RateLimited,
     Rejected,
     StaleCursor,
     SyncError,
@@ -157,7 +155,7 @@ class ZylonIssues:
     ) -> Iterator[list[dict[str, Any]]]:
         """It ends where a page brings nothing new."""
         walk: Walk | None = None
-        known: set[object] = set()
+        known: set[str] = set()
         for _ in range(PAGES_MAX):
             rows, walk, _ = self._page(states, walk, more)
             yield rows
@@ -203,12 +201,9 @@ class ZylonIssues:
         """
         oldest = since + min(self.skew, timedelta()) - LOOK_BACK
         window = {"start_date": str(int(oldest.timestamp() * 1000))}
-        try:
+        found: list[RemoteIssue] = []
+        with second_source():
             found = self._all({**window, "filter_by_text": draft.reference})
-        except (RateLimited, AccessRefused):
-            raise
-        except SyncError:
-            found = []  # the window tells as much
         if ours := [issue for issue in found if draft.reference in issue.description]:
             return ours
         found = self._all(window)
