@@ -16,7 +16,7 @@ from issuebridge.domain.issue import (
 from issuebridge.domain.lag import wanted
 from issuebridge.domain.merge import Copy, merge_field
 from issuebridge.domain.policy import Policy
-from issuebridge.domain.reading import Reading, Source, carries, find_url
+from issuebridge.domain.reading import Reading, Source, agrees, carries, find_url
 from issuebridge.domain.words import Field
 
 
@@ -47,7 +47,7 @@ class FieldMerge:
         if baseline is None:
             return self._first_meeting()
         if self._is_not_shown(baseline):
-            return self.issue, []
+            return self._with(self._confirmed(baseline)), []
         moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
         if not moved:
             return self._agreed_or_unmoved(baseline)
@@ -92,19 +92,28 @@ class FieldMerge:
         sent = self.ref.sending.get(self.name)
         is_ours = sent and all(_shows(s, sent, place) for place, s in enumerate(self.reading))
         value = sent.value if sent and is_ours else baseline.value
-        issue = self._with(Baseline(value=value, raws=self.raws), thaw=True)
-        note, ours = (
-            self.ref.notes.get(self.name),
-            wanted(self.issue, self.ref.connection, self.name),
-        )
+        shown_now = self._confirmed(Baseline(value=value, raws=self.raws))
+        issue = self._with(shown_now, thaw=True)
+        note, ours = self.ref.notes.get(self.name), self._ours
         set_aside = note is not None and note.kind in ("frozen", "held")
         if not set_aside or ours == value or self._means(ours):
             return issue, []
         shown = self.reading[0].value
         return issue, [self._entry("conflict", shown, ours, detail="went back: this edit lost")]
 
+    @property
+    def _ours(self) -> str | None:
+        return wanted(self.issue, self.policy.connection, self.name)
+
     def _means(self, ours: str | None) -> bool:
         return carries(self.policy.fields[self.name], self.raws, ours)
+
+    def _confirmed(self, shown: Baseline) -> Baseline:
+        """What this read has shown, agreed on if it needs no write: whatever is edited here from
+        now on was edited in the knowledge of our value."""
+        if agrees(self.policy.fields[self.name], shown.raws, self._ours):
+            return shown.model_copy(update={"value": self._ours})
+        return shown
 
     def _first_meeting(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
         """The origin gives the first values; any other copy is brought to them. If that one was
@@ -112,15 +121,17 @@ class FieldMerge:
         source = next((s for s in self.reading if s.raw is not None), self.reading[0])
         if not source.known:
             return self._noted("frozen", f"unknown word: {source.raw}", source.raw)
-        issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
+        shown = Baseline(value=source.value, raws=self.raws)
+        if self.policy.connection != self.issue.origin:
+            issue = self._with(self._confirmed(shown), thaw=True)
+            return issue, self._overruled(issue, source) if source.value else []
+        issue = self._with(shown, thaw=True)
         if source.value is None:
             return issue, []
-        if self.policy.connection != self.issue.origin:
-            return issue, self._overruled(issue, source)
         return self._take(issue, source.value), [self._entry("pulled", None, source.value)]
 
     def _overruled(self, issue: CanonicalIssue, source: Source) -> list[HistoryEntry]:
-        ours = wanted(self.issue, self.policy.connection, self.name)
+        ours = self._ours
         if self.untouched:
             return []
         detail = "before it was linked: lost"
@@ -132,7 +143,7 @@ class FieldMerge:
     def _edited(
         self, baseline: Baseline, source: Source
     ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
-        ours = wanted(self.issue, self.policy.connection, self.name)
+        ours = self._ours
         lens = self.policy.fields[self.name].lens
         if source.value == ours or (lens and lens.means(source.raw, ours)):
             return self._with(Baseline(value=ours, raws=self.raws), thaw=True), []

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from issuebridge.domain.config import Route
 from issuebridge.domain.issue import (
-    Baseline,
     CanonicalIssue,
     ExternalRef,
     FieldNote,
@@ -18,7 +17,7 @@ from issuebridge.domain.issue import (
 )
 from issuebridge.domain.managed_line import parse_line
 from issuebridge.domain.policy import FieldPolicy, Policy
-from issuebridge.domain.reading import carries
+from issuebridge.domain.reading import agrees, carries
 from issuebridge.domain.rules import Rule, due_asks
 from issuebridge.domain.words import Field, Part
 
@@ -51,7 +50,7 @@ def wanted(issue: CanonicalIssue, connection: str, name: Field) -> str | None:
 def settle(
     issue: CanonicalIssue, landscape: Landscape, now: datetime, *, renew: bool = False
 ) -> CanonicalIssue:
-    """Agree where nothing needs writing, mark every copy that lags, and every rule that is due.
+    """Note what cannot be held, mark every copy that lags, and every rule that is due.
 
     `renew`: a value changed, so a copy that waits out its failures is tried again at once,
     unless a write to it is under way.
@@ -99,19 +98,37 @@ def _retry(issue: CanonicalIssue, policy: Policy) -> Pending | None:
 
 
 def _lags(issue: CanonicalIssue, policy: Policy) -> bool:
-    """It shows something else, or may yet: nobody knows what became of our last write."""
+    """It shows something else, or may yet: nobody knows what became of our last write, or whether
+    it still shows what already means our new value."""
     ref = issue.refs[policy.connection]
     in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted
-    return in_doubt or bool(lagging(issue, policy))
+    return in_doubt or bool(lagging(issue, policy)) or is_unconfirmed(issue, policy)
+
+
+def is_unconfirmed(issue: CanonicalIssue, policy: Policy) -> bool:
+    """Whether somebody's edit needs no write here, but no read of this copy has shown so yet: an
+    edit that waits there unseen would be taken for one that knew of it."""
+    ref = issue.refs[policy.connection]
+    if not ref.is_live or not policy.may_read:
+        return False
+    return any(_awaits_read(issue, ref, name, field) for name, field in policy.fields.items())
+
+
+def _awaits_read(issue: CanonicalIssue, ref: ExternalRef, name: Field, field: FieldPolicy) -> bool:
+    base, note = ref.baselines.get(name), ref.notes.get(name)
+    value = wanted(issue, ref.connection, name)
+    if base is None or name not in issue.edits or base.value == value:
+        return False
+    return (note is None or note.kind == "unsupported") and agrees(field, base.raws, value)
 
 
 def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
     ref = issue.refs[policy.connection]
-    baselines, notes = dict(ref.baselines), dict(ref.notes)
+    notes = dict(ref.notes)
     for name, field in policy.fields.items() if not ref.ended else ():
         value, base, note = (
             wanted(issue, policy.connection, name),
-            baselines.get(name),
+            ref.baselines.get(name),
             notes.get(name),
         )
         carried = base is not None and carries(field, base.raws, value)
@@ -121,12 +138,9 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
             notes[name] = FieldNote(
                 kind="unsupported", detail="not held here", value=value, carrier=field.carrier
             )
-            carried = base is not None
-        if base and carried:
-            baselines[name] = Baseline(value=value, raws=base.raws)
     if "line" in notes and not shows_another(issue, policy, "line"):
         del notes["line"]
-    return with_ref(issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
+    return with_ref(issue, ref.model_copy(update={"notes": notes}))
 
 
 def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool) -> bool:

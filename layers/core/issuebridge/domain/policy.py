@@ -48,6 +48,7 @@ class Policy:
     connection: str
     fields: Mapping[Field, FieldPolicy]
     conflict: Mapping[Field, str]
+    may_read: bool
     may_write: bool
     issue_url: str | None
     description_units_max: int
@@ -60,6 +61,7 @@ def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
         connection=name,
         fields={field: _field_policy(name, field, connection, traits) for field in FIELDS},
         conflict={field: _rule(connection, field) for field in FIELDS},
+        may_read=connection.mode != "paused",
         may_write=connection.mode == "mirror",
         issue_url=connection.issue_url,
         description_units_max=traits.description_units_max,

@@ -106,3 +106,8 @@ def carries(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | Non
     if policy.lens:
         return policy.lens.means(native, wanted) or line == wanted
     return (native is not None and find_url(native) == wanted) or line == wanted
+
+
+def agrees(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | None) -> bool:
+    """Whether a copy with `raws` in its places needs no write: it means it, or cannot hold it."""
+    return not policy.writable or carries(policy, raws, wanted)

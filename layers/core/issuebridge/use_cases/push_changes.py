@@ -26,7 +26,8 @@ from issuebridge.domain.errors import (
     Unreachable,
 )
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.lag import Landscape, newly_pending
+from issuebridge.domain.lag import Landscape, is_unconfirmed, newly_pending
+from issuebridge.domain.policy import Policy
 from issuebridge.domain.push import Write, finish, plan_write, set_out
 from issuebridge.domain.words import Part
 from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
@@ -119,7 +120,7 @@ class PushChanges:
         if issue is None or connection not in issue.pending:
             return Outcome(issue_id, connection, "agreed")
         policy = self.landscape.policies.get(connection)
-        if policy is None or not policy.may_write:
+        if policy is None or not (policy.may_write or _is_to_be_read(issue, policy)):
             return self._switched_off(issue, connection)
         self._heed_pause(connection)
         if connection in issue.refs:
@@ -266,3 +267,7 @@ class PushChanges:
 
         with suppress(LostRace):  # the mark stands as others left it
             until_won(issue_id, step)
+
+
+def _is_to_be_read(issue: CanonicalIssue, policy: Policy) -> bool:
+    return policy.connection in issue.refs and is_unconfirmed(issue, policy)
