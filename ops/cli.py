@@ -19,8 +19,10 @@ from issuebridge.domain.config import Config, switched_on
 from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.use_cases import by_hand
+from issuebridge.use_cases.gate import allow
 from issuebridge.wiring import Wiring, landscape
 from ops import local, norm, show
+from ops.issues import find_issues
 from ops.round import Round
 from ops.stack import Stack, StackError, read_config
 
@@ -194,21 +196,13 @@ def _allow(options: argparse.Namespace) -> int:
     wiring = _stack(options).wiring()
     if options.connection not in wiring.config.connections:
         raise StackError(f"no connection is called {options.connection}")
-    by_hand.allow(wiring.connections, options.connection, wiring.clock.now())
+    allow(wiring.connections, wiring.config, wiring.clock, options.connection)
     return 0
 
 
 def _release(options: argparse.Namespace) -> int:
     wiring = _stack(options).wiring()
-    issue_id = _found(wiring, options.issue).issue_id
-    by_hand.release(
-        wiring.store,
-        wiring.ledger,
-        wiring.landscape,
-        issue_id,
-        take=options.take,
-        now=wiring.clock.now(),
-    )
+    wiring.pipeline.release(_found(wiring, options.issue).issue_id, options.take)
     return 0
 
 
@@ -238,11 +232,17 @@ def _unlink(options: argparse.Namespace) -> int:
 
 
 def _found(wiring: Wiring, name: str) -> CanonicalIssue:
-    found = [wiring.store.named(connection, name) for connection in wiring.config.connections]
-    issue = wiring.store.load(next(filter(None, found), name))
-    if issue is None:
+    found = find_issues(wiring, name)
+    if len(found) > 1:
+        told = "; ".join(f"{issue.issue_id} ({_places(issue)})" for issue in found)
+        raise StackError(f"{name} is more than one issue; name one by its id: {told}")
+    if not found:
         raise StackError(f"no issue is known as {name} at any connection")
-    return issue
+    return found[0]
+
+
+def _places(issue: CanonicalIssue) -> str:
+    return ", ".join(f"{name} {ref.display_id}" for name, ref in issue.refs.items())
 
 
 def _explain(options: argparse.Namespace) -> int:

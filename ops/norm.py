@@ -18,6 +18,7 @@ from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import AgentRun, CanonicalIssue
 from issuebridge.domain.prompt import Intent, PromptRequest, parse_request, prompt_key
 from issuebridge.wiring import Wiring
+from ops.issues import find_issues
 from ops.stack import Stack, StackError
 
 REFUSED_AT = ""
@@ -80,11 +81,13 @@ def _prompt(stack: Stack, options: Namespace) -> int:
 
 def _issue(wiring: Wiring, request: PromptRequest) -> CanonicalIssue:
     names = [request.connection] if request.connection else list(wiring.config.connections)
-    found = (wiring.store.named(name, request.issue) for name in names)
-    issue = wiring.store.load(next(filter(None, found), request.issue))
-    if issue is None:
+    found = find_issues(wiring, request.issue, names)
+    if len(found) > 1:
+        told = ", ".join(issue.issue_id for issue in found)
+        raise StackError(f"{request.issue} is more than one issue: name one of {told}")
+    if not found:
         raise StackError(f"no issue is known as {request.issue}; has its connection been polled?")
-    return issue
+    return found[0]
 
 
 def rows(wiring: Wiring, since: datetime) -> list[dict[str, Any]]:

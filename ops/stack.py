@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
-from issuebridge.domain.lag import Landscape
+from issuebridge.domain.mark import Installation
+from issuebridge.domain.routing import Landscape
 from issuebridge.settings import Settings
 from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
@@ -46,13 +47,14 @@ class Stack:
 
     def wiring(self) -> Wiring:
         """The stores and use cases, with the rights of whoever runs this."""
-        config = config_store(self.session, self.table_name).load()
+        running = config_store(self.session, self.table_name).load()
         settings = Settings(
             table_name=self.table_name,
             history_days=int(self.outputs["HistoryDays"]),
             prompt_dead_letters_url=self.outputs["PromptDeadLettersUrl"],
+            installation_secret=self.outputs["InstallationSecret"],
         )
-        return Wiring(settings, self.session, config)
+        return Wiring(settings, self.session, running.config, running.tag)
 
     @property
     def table_name(self) -> str:
@@ -78,7 +80,7 @@ class Stack:
 
     def running_config(self) -> Config | None:
         try:
-            return config_store(self.session, self.table_name).load()
+            return config_store(self.session, self.table_name).load().config
         except Misconfigured:
             return None
 
@@ -86,7 +88,8 @@ class Stack:
         """Store it, with `since: now` fixed; from then on the functions work by it."""
         self._demand_proof(config, proven(config))
         fixed = switched_on(config, self.running_config(), datetime.now(UTC))
-        config_store(self.session, self.table_name).save(fixed)
+        tag = installation(self.session, self.outputs["InstallationSecret"]).tag
+        config_store(self.session, self.table_name).save(fixed, tag)
         return fixed
 
     def _demand_proof(self, config: Config, landscape: Landscape) -> None:
@@ -114,6 +117,17 @@ def read_config(path: Path) -> Config:
     config = parse_config(document, str(path))
     proven(config)
     return config
+
+
+def installation(session: boto3.Session, name: str) -> Installation:
+    """The stack's own tag and key, made at the first push; they outlive its table."""
+    client = session.client("secretsmanager")
+    made = Installation.new()
+    try:
+        client.create_secret(Name=name, SecretString=json.dumps(asdict(made)))
+    except client.exceptions.ResourceExistsException:
+        return Installation(**json.loads(client.get_secret_value(SecretId=name)["SecretString"]))
+    return made
 
 
 def put_secrets(session: boto3.Session, secrets: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected, StaleCursor
+from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Seen, Session, Submitted
@@ -32,7 +33,8 @@ class FakeIssueStore:
     connections: "FakeConnectionStore"
     issues: dict[str, str] = field(default_factory=dict)
     refs: dict[tuple[str, str], str] = field(default_factory=dict)
-    aliases: dict[tuple[str, str], str] = field(default_factory=dict)
+    aliases: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    links: dict[str, set[str]] = field(default_factory=dict)
     rows: dict[str, list[HistoryEntry]] = field(default_factory=dict)
     woken: list[str] = field(default_factory=list)
     writes: int = 0
@@ -46,8 +48,12 @@ class FakeIssueStore:
     def find(self, connection: str, remote_id: str) -> str | None:
         return self.refs.get((connection, remote_id))
 
-    def named(self, connection: str, name: str) -> str | None:
-        return self.find(connection, name) or self.aliases.get((connection, name))
+    def named(self, connection: str, name: str) -> Sequence[str]:
+        exact = self.find(connection, name)
+        return [exact] if exact else sorted(self.aliases.get((connection, name), ()))
+
+    def pointing(self, url: str) -> Sequence[str]:
+        return sorted(self.links.get(url, ()))
 
     def history(self, issue_id: str) -> list[HistoryEntry]:
         return list(self.rows.get(issue_id, []))
@@ -61,6 +67,7 @@ class FakeIssueStore:
         done: Effect | None = None,
         linked: str | None = None,
         pushing: str | None = None,
+        points_at: str | None = None,
     ) -> CanonicalIssue:
         stored = self.load(issue.issue_id)
         ref = issue.refs[linked] if linked else None
@@ -74,12 +81,33 @@ class FakeIssueStore:
         self.rows.setdefault(issue.issue_id, []).extend(history)
         self.refs |= dict.fromkeys(names, issue.issue_id)
         if ref:
-            self.aliases[ref.connection, ref.display_id] = issue.issue_id
+            self.aliases.setdefault((ref.connection, ref.display_id), set()).add(issue.issue_id)
+        if points_at:
+            self.links.setdefault(points_at, set()).add(issue.issue_id)
         if pushing:
             self.connections.mark_pushed(pushing, new.refs[pushing].remote_id, new.version)
         if wake:
             self.woken.append(issue.issue_id)
         self.writes += 1
+        return new
+
+    def join(
+        self,
+        kept: CanonicalIssue,
+        other: CanonicalIssue,
+        connection: str,
+        history: Sequence[HistoryEntry] = (),
+    ) -> CanonicalIssue:
+        ref = kept.refs[connection]
+        stored = self.load(other.issue_id)
+        if not stored or stored.version != other.version:
+            raise LostRace(other.issue_id)
+        if self.refs.get((connection, ref.remote_id)) != other.issue_id:
+            raise LostRace(other.issue_id)
+        new = self.commit(kept, history, wake=True)
+        self.commit(other)
+        self.refs[connection, ref.remote_id] = kept.issue_id
+        self.aliases.setdefault((connection, ref.display_id), set()).add(kept.issue_id)
         return new
 
     def due(self, now: datetime) -> Sequence[str]:
@@ -100,6 +128,9 @@ class FakeLedger:
     def get(self, key: str) -> Effect | None:
         stored = self.effects.get(key)
         return Effect.model_validate_json(stored) if stored else None
+
+    def find(self, keys: Sequence[str]) -> Sequence[Effect]:
+        return [effect for effect in map(self.get, keys) if effect]
 
     def put(self, effect: Effect) -> Effect:
         stored = self.get(effect.key)
@@ -131,6 +162,7 @@ class FakeConnectionStore:
     pushed: dict[str, dict[str, int]] = field(default_factory=dict)
     pauses: dict[str, datetime] = field(default_factory=dict)
     sweeps: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    gates: dict[str, GateState] = field(default_factory=dict)
 
     def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
         if connection in self.leases and self.leases[connection] > now:
@@ -178,6 +210,15 @@ class FakeConnectionStore:
 
     def pause(self, connection: str, until: datetime) -> None:
         self.pauses[connection] = max(until, self.pauses.get(connection, until))
+
+    def gate(self, connection: str) -> GateState:
+        return self.gates.get(connection) or GateState(connection=connection)
+
+    def save_gate(self, state: GateState) -> GateState:
+        if self.gate(state.connection).version != state.version:
+            raise LostRace(state.connection)
+        self.gates[state.connection] = state.model_copy(update={"version": state.version + 1})
+        return self.gates[state.connection]
 
     def paused_until(self, connection: str) -> datetime | None:
         return self.pauses.get(connection)

@@ -2,24 +2,19 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from issuebridge.domain.config import parse_config, switched_on
 from issuebridge.domain.issue import CanonicalIssue
-from issuebridge.domain.lag import Landscape
+from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import Traits, resolve
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
 from issuebridge.ports import Comments
-from issuebridge.use_cases.by_hand import allow, release
-from issuebridge.use_cases.create_counterpart import CreateCounterpart
-from issuebridge.use_cases.finish_leftovers import FinishLeftovers
-from issuebridge.use_cases.post_comment import PostComment
-from issuebridge.use_cases.pull_changes import PullChanges
+from issuebridge.use_cases.gate import allow
+from issuebridge.use_cases.pipeline import Pipeline
 from issuebridge.use_cases.pull_report import PullReport
-from issuebridge.use_cases.push_changes import Outcome, PushChanges
-from issuebridge.use_cases.start_prompts import StartPrompts
-from issuebridge.use_cases.submit_prompt import SubmitPrompt
-from issuebridge.use_cases.take_in import TakeIn
-from issuebridge.use_cases.track_runs import TrackRuns
+from issuebridge.use_cases.push_changes import Outcome
 from tests.fakes import (
     FakeAgent,
     FakeClock,
@@ -111,6 +106,7 @@ class World:
 
     given: dict[str, object] = field(default_factory=document)
     clock: FakeClock = field(default_factory=FakeClock)
+    installation: Installation = field(default_factory=Installation.new)
 
     def __post_init__(self) -> None:
         """The routes are switched on as the world begins."""
@@ -121,7 +117,13 @@ class World:
         policies = {
             name: resolve(name, c, TRAITS[c.kind]) for name, c in self.config.connections.items()
         }
-        return Landscape(policies, self.config.routes, self.config.rules)
+        return Landscape(
+            policies,
+            self.config.routes,
+            self.config.rules,
+            self.installation.tag,
+            self.config.siblings,
+        )
 
     @cached_property
     def systems(self) -> dict[str, FakeIssueSystem]:
@@ -154,65 +156,30 @@ class World:
     def comments(self, name: str) -> Comments:
         return self.systems[name]
 
-    @cached_property
-    def pull(self) -> PullChanges:
-        take_in = TakeIn(self.store, self.ledger, self.system, self.landscape, self.clock)
-        return PullChanges(
-            take_in, self.ledger, self.connections, self.system, self.config, "salt", self.clock
-        )
+    def agent_of(self, name: str) -> FakeAgent:
+        return self.agent
 
     @cached_property
-    def push(self) -> PushChanges:
-        create = CreateCounterpart(
-            self.store, self.ledger, self.system, self.landscape, self.config, self.clock
-        )
-        comment = PostComment(
+    def pipeline(self) -> Pipeline:
+        return Pipeline(
             self.store,
             self.ledger,
+            self.connections,
+            self.system,
             self.comments,
-            self.landscape,
-            self.config.recovery,
-            self.clock,
-        )
-        return PushChanges(
-            self.store, self.connections, self.system, create, comment, self.landscape, self.clock
-        )
-
-    @cached_property
-    def submit(self) -> SubmitPrompt:
-        return SubmitPrompt(
-            self.store, self.ledger, lambda name: self.agent, self.config, self.clock
-        )
-
-    @cached_property
-    def finish(self) -> FinishLeftovers:
-        return FinishLeftovers(
-            self.store,
-            self.ledger,
-            self.push,
-            self.submit,
-            self.start,
+            self.agent_of,
             self.config,
-            self.clock,
-        )
-
-    @cached_property
-    def start(self) -> StartPrompts:
-        return StartPrompts(
-            self.store, self.ledger, self.submit, self.landscape, self.config, self.clock
-        )
-
-    @cached_property
-    def track(self) -> TrackRuns:
-        return TrackRuns(
-            self.store,
-            self.ledger,
-            lambda name: self.agent,
-            self.submit,
             self.landscape,
-            self.config,
+            "salt",
+            lambda: self.installation,
             self.clock,
         )
+
+    def __getattr__(self, name: str) -> Any:
+        """The use cases, by their names in the pipeline."""
+        if name in ("pull", "push", "submit", "start", "track", "finish", "gate", "pair"):
+            return getattr(self.pipeline, name)
+        raise AttributeError(name)
 
     def poll(self, name: str, **more: object) -> PullReport:
         return self.pull(name, remaining_seconds=lambda: 900, **more)
@@ -238,12 +205,10 @@ class World:
 
     def allow(self, name: str) -> None:
         """What a person does who has looked: let a tripped connection go on for an hour."""
-        allow(self.connections, name, self.clock.now())
+        allow(self.connections, self.config, self.clock, name)
 
     def release(self, name: str, remote_id: str, take: str) -> None:
-        issue_id = self.issue_of(name, remote_id).issue_id
-        now = self.clock.now()
-        release(self.store, self.ledger, self.landscape, issue_id, take=take, now=now)
+        self.pipeline.release(self.issue_of(name, remote_id).issue_id, take)
 
     def writes(self) -> int:
         return sum(len(system.writes()) for system in self.systems.values())

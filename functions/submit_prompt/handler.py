@@ -16,7 +16,7 @@ processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 
 
 def submit_one(record: SQSRecord) -> None:
-    outcome = wiring.current().take_prompt(record.body, record.attributes.message_group_id or "")
+    outcome = wiring.take_prompt()(record.body, record.attributes.message_group_id or "")
     logger.info("prompted", extra=vars(outcome))
 
 

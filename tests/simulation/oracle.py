@@ -101,7 +101,7 @@ class Oracle:
     ) -> None:
         if issue is None:
             raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
-        if draft and draft.reference != reference_for(issue.issue_id, connection):
+        if draft and draft.reference != mark_of(issue, connection):
             raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
         if not draft and issue.origin != connection:
             raise Broken(f"twins: {remote_id} is a person's, yet no issue's origin")
@@ -245,7 +245,7 @@ class Oracle:
 
     def _line(self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue) -> None:
         """It has left a description where its link has ended, or cannot leave it."""
-        reference = reference_for(issue.issue_id, policy.connection)
+        reference = mark_of(issue, policy.connection)
         stands = [line for line in lines_of(remote.description) if line["ref"] == reference]
         noted = issue.refs[policy.connection].notes.get("line")
         kept = noted is not None and self._must_stay(policy, remote, noted.kind)
@@ -291,7 +291,7 @@ class Oracle:
         self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue, name: Field, value: str
     ) -> bool:
         how, raw = policy.fields[name], remote.raw.get(name)
-        reference = reference_for(issue.issue_id, policy.connection)
+        reference = mark_of(issue, policy.connection)
         if how.carrier == "managed_line" and in_line(name, remote.description, reference) == value:
             return True
         if how.lens:
@@ -307,7 +307,7 @@ class Oracle:
         """A note may excuse a field only where the world really is so."""
         how, habits = policy.fields[name], self.world.vendors[policy.connection].habits
         raw = remote.raw.get(name)
-        line = in_line(name, remote.description, reference_for(issue.issue_id, policy.connection))
+        line = in_line(name, remote.description, mark_of(issue, policy.connection))
         lens = how.lens
         strange = raw is not None and (raw not in lens.words if lens else find_url(raw) is None)
         odd_line = line is not None and not _can_stand(name, line)
@@ -341,7 +341,7 @@ class Oracle:
             return remote.raw.get(edit.field) == edit.raw
         issue = self._issue(edit.connection, edit.remote_id)
         assert issue
-        reference = reference_for(issue.issue_id, edit.connection)
+        reference = mark_of(issue, edit.connection)
         name = edit.field.removeprefix("line.")
         return in_line(name, remote.description, reference) == edit.raw
 
@@ -443,6 +443,10 @@ class Oracle:
         odd = [key for key, outcome in ends.items() if outcome != "complete" and key not in lost]
         if odd or "running" in ends.values():
             raise Broken(f"runs: all of them are over, yet the issues tell of {ends}")
+
+
+def mark_of(issue: CanonicalIssue, connection: str) -> str:
+    return issue.refs[connection].reference or reference_for(issue.issue_id, connection)
 
 
 def _ends(route: Route) -> set[str]:

@@ -238,7 +238,7 @@ class Vendor:
     def _row(self, issue: RemoteIssue) -> RemoteIssue:
         if self.kind != "antimetal":
             return issue
-        return replace(issue, created_at=None, updated_at=None)
+        return replace(issue, created_at=None, updated_at=None, is_row=True)
 
     def get(self, remote_id: str) -> RemoteIssue:
         self.asked["get"] += 1

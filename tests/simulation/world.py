@@ -14,20 +14,14 @@ from issuebridge.domain.config import switched_on
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Rejected, SyncError
 from issuebridge.domain.issue import CanonicalIssue
-from issuebridge.domain.lag import Landscape
+from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import Field
-from issuebridge.use_cases.by_hand import allow, release, unlink
-from issuebridge.use_cases.create_counterpart import CreateCounterpart
-from issuebridge.use_cases.finish_leftovers import FinishLeftovers
-from issuebridge.use_cases.post_comment import PostComment
-from issuebridge.use_cases.pull_changes import PullChanges
-from issuebridge.use_cases.push_changes import PushChanges
-from issuebridge.use_cases.start_prompts import StartPrompts
-from issuebridge.use_cases.submit_prompt import SubmitPrompt
-from issuebridge.use_cases.take_in import TakeIn
-from issuebridge.use_cases.track_runs import TrackRuns
+from issuebridge.use_cases.by_hand import unlink
+from issuebridge.use_cases.gate import allow
+from issuebridge.use_cases.pipeline import Pipeline
 from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger, dues
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
@@ -132,6 +126,7 @@ class SimWorld:
         self.polled: Callable[[str], None] = lambda connection: None
         self.log: list[str] = []
         self.boundaries: list[int] = []
+        self.installation = Installation("simul", "a key that only this world has")
         self._configure(topology.config())
 
     def _configure(self, config: Any) -> None:
@@ -141,6 +136,8 @@ class SimWorld:
             {n: resolve(n, c, TRAITS[c.kind]) for n, c in self.config.connections.items()},
             tuple(self.config.routes),
             tuple(self.config.rules),
+            self.installation.tag,
+            self.config.siblings,
         )
         for name, policy in self.landscape.policies.items():
             for place, how in policy.fields.items():
@@ -154,36 +151,22 @@ class SimWorld:
         )
         systems = {n: Watched(v, v.kind, self.effects) for n, v in self.vendors.items()}
         agents = {n: Watched(norm, "norm", self.effects) for n, norm in self.norms.items()}
-        take_in = TakeIn(store, ledger, systems.__getitem__, self.landscape, self.clock)
-        self.pull = PullChanges(
-            take_in, ledger, connections, systems.__getitem__, self.config, salt, self.clock
-        )
-        create = CreateCounterpart(
-            store, ledger, systems.__getitem__, self.landscape, self.config, self.clock
-        )
-        recovery = self.config.recovery
-        comment = PostComment(
-            store, ledger, systems.__getitem__, self.landscape, recovery, self.clock
-        )
-        self.push = PushChanges(
-            store, connections, systems.__getitem__, create, comment, self.landscape, self.clock
-        )
-        self.submit = SubmitPrompt(store, ledger, agents.__getitem__, self.config, self.clock)
-        self.start = StartPrompts(
-            store, ledger, self.submit, self.landscape, self.config, self.clock
-        )
-        self.track = TrackRuns(
+        self.pipeline = Pipeline(
             store,
             ledger,
+            connections,
+            systems.__getitem__,
+            systems.__getitem__,
             agents.__getitem__,
-            self.submit,
-            self.landscape,
             self.config,
+            self.landscape,
+            salt,
+            lambda: self.installation,
             self.clock,
         )
-        self.finish = FinishLeftovers(
-            store, ledger, self.push, self.submit, self.start, self.config, self.clock
-        )
+        self.pull, self.push = self.pipeline.pull, self.pipeline.push
+        self.submit, self.start = self.pipeline.submit, self.pipeline.start
+        self.track, self.finish = self.pipeline.track, self.pipeline.finish
 
     # steps
 
@@ -236,8 +219,7 @@ class SimWorld:
         remote_id = vendor.ids[step.nth % len(vendor.ids)] if vendor.ids else ""
         issue_id = self.store.find(step.connection, remote_id)
         if issue_id:
-            now = self.clock.now()
-            release(self.store, self.ledger, self.landscape, issue_id, take=step.take, now=now)
+            self.pipeline.release(issue_id, step.take)
 
     def _mode(self, step: Mode) -> None:
         document = self.config.model_dump(by_alias=True)
@@ -378,7 +360,7 @@ class SimWorld:
                 self._mode(Mode(name, settings.mode))
             if self.connections.read(name).missing:
                 self.figures["allowed by the operator"] += 1
-                allow(self.connections, name, self.clock.now())
+                allow(self.connections, self.config, self.clock, name)
 
     def is_settled(self) -> bool:
         """Nobody waits for anything: a mark, rule, run, open effect, message, lease, pause, a look

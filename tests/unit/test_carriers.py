@@ -3,7 +3,6 @@
 import pytest
 
 from issuebridge.domain.errors import Ambiguous, Misconfigured, Rejected, Transient
-from issuebridge.use_cases.by_hand import release
 from tests.world import World, connection, document
 
 ORIGIN = "https://antimetal.example/i/{}"
@@ -139,8 +138,7 @@ def test_a_refused_comment_is_set_aside_and_posted_once_released():
     assert is_quiet(world)
     assert issue.pending["bland"].set_aside, "and tried again after a pause"
     world.systems["bland"].post = plain
-    now = world.clock.now()
-    release(world.store, world.ledger, world.landscape, issue.issue_id, take="ours", now=now)
+    world.pipeline.release(issue.issue_id, "ours")
     world.rounds()
     assert told(world) == [f"Linked issue: {ORIGIN.format(born)}"]
 

@@ -175,7 +175,7 @@ def test_one_list_that_broke_off_does_not_stop_the_connection():
     world.poll("antimetal")
     antimetal.page = page
     world.rounds(2)
-    assert world.connections.read("antimetal").tripped is None
+    assert world.connections.gate("antimetal").shut is None
     assert world.connections.read("antimetal").completeness.closes
 
 

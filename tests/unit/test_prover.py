@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from issuebridge.domain import prover
 from issuebridge.domain.errors import Misconfigured
-from issuebridge.domain.lag import Landscape
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import STATUSES
 from tests.world import World, connection, document
 

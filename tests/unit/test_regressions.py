@@ -12,7 +12,10 @@ from tests.world import World, connection, document
 
 @pytest.fixture
 def world() -> World:
-    return World()
+    """Nothing is created at a connection before its first whole sweep has ended."""
+    made = World()
+    made.poll("bland")
+    return made
 
 
 def request(key: str) -> PromptRequest:

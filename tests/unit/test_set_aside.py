@@ -274,7 +274,7 @@ def test_a_page_is_judged_by_what_would_be_stored_and_not_by_its_words():
         world.systems["antimetal"].edit(remote_id, status="resolved")
     world.systems["antimetal"].page_size = 100
     world.rounds(2)
-    assert world.connections.read("antimetal").tripped is None
+    assert world.connections.gate("antimetal").shut is None
 
 
 def test_a_twin_that_was_closed_or_made_an_issue_of_its_own_is_not_shown_any_more():

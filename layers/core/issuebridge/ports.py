@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from issuebridge.domain.effect import Effect
+from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.domain.run import ActivityEntry
@@ -102,8 +103,11 @@ class IssueStore(Protocol):
     def find(self, connection: str, remote_id: str) -> str | None:
         """The issue id behind a remote id."""
 
-    def named(self, connection: str, name: str) -> str | None:
-        """The issue id behind a remote id or a short code (T-1042), which may not be unique."""
+    def named(self, connection: str, name: str) -> Sequence[str]:
+        """The issue ids behind a remote id or a short code (T-1042), which need not be unique."""
+
+    def pointing(self, url: str) -> Sequence[str]:
+        """Ids of issues whose link was this address when they were stored."""
 
     def commit(
         self,
@@ -114,16 +118,28 @@ class IssueStore(Protocol):
         done: Effect | None = None,
         linked: str | None = None,
         pushing: str | None = None,
+        points_at: str | None = None,
     ) -> CanonicalIssue:
         """Store issue, history, a new ref and an effect that goes with them, all or nothing.
 
-        `linked` names the connection whose ref is new. `pushing` names the connection we are about
+        `linked` names the connection whose ref is new. `points_at`: the address elsewhere that the
+        issue's link is, for `pointing`. `pushing` names the connection we are about
         to write to: its fingerprint of this issue holds no longer, or a person who puts the old
         value back would go unseen.
 
         `issue.version` is the version it was read at (0: new); the answer has the new one.
         `wake` rings mirror. LostRace when somebody committed first or a ref is taken.
         """
+
+    def join(
+        self,
+        kept: CanonicalIssue,
+        other: CanonicalIssue,
+        connection: str,
+        history: Sequence[HistoryEntry] = (),
+    ) -> CanonicalIssue:
+        """Store both, and the ref at this connection, which was the other's, as the kept one's; it
+        wakes mirror. LostRace as for `commit`."""
 
     def due(self, now: datetime) -> Sequence[str]:
         """Ids of issues with a pending mark, or a prompt for Norm, that is due."""
@@ -133,6 +149,9 @@ class Ledger(Protocol):
     """Effects that must happen once: a row before the request, its outcome after it."""
 
     def get(self, key: str) -> Effect | None: ...
+
+    def find(self, keys: Sequence[str]) -> Sequence[Effect]:
+        """Those of a few that exist, in one read."""
 
     def put(self, effect: Effect) -> Effect:
         """Store it if it is still at `effect.version` (0: new); LostRace otherwise."""
@@ -186,6 +205,11 @@ class ConnectionStore(Protocol):
         """Nobody may call this connection before `until`: its vendor asked for the pause."""
 
     def paused_until(self, connection: str) -> datetime | None: ...
+
+    def gate(self, connection: str) -> GateState: ...
+
+    def save_gate(self, state: GateState) -> GateState:
+        """Store it if it is still at `state.version` (0: new); LostRace otherwise."""
 
 
 class DeadLetters(Protocol):

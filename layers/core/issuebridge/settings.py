@@ -14,6 +14,7 @@ class Settings(BaseModel):
     table_name: str
     history_days: int
     prompt_dead_letters_url: str
+    installation_secret: str
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

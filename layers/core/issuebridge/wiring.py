@@ -1,6 +1,7 @@
 """The only place that joins ports to adapters. Importing it needs no setting and opens nothing."""
 
 import hashlib
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,23 +26,16 @@ from issuebridge.adapters.zylon import client as zylon
 from issuebridge.adapters.zylon import mapping as zylon_mapping
 from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.errors import Rejected
-from issuebridge.domain.lag import Landscape
+from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.prover import prove
+from issuebridge.domain.routing import Landscape
 from issuebridge.ports import Agent, Clock, Comments, IssueSystem
 from issuebridge.settings import Settings, read_settings
-from issuebridge.use_cases.create_counterpart import CreateCounterpart
-from issuebridge.use_cases.finish_leftovers import FinishLeftovers
-from issuebridge.use_cases.post_comment import PostComment
-from issuebridge.use_cases.pull_changes import PullChanges
-from issuebridge.use_cases.push_changes import PushChanges
-from issuebridge.use_cases.start_prompts import StartPrompts
-from issuebridge.use_cases.submit_prompt import SubmitPrompt
-from issuebridge.use_cases.take_in import TakeIn
+from issuebridge.use_cases.pipeline import Pipeline
 from issuebridge.use_cases.take_prompt import TakePrompt
-from issuebridge.use_cases.track_runs import TrackRuns
 
-_PACE = {"poll", "breaker", "requests_per_second", "secret", "ca_pem"}
+_PACE = {"poll", "breaker", "writes_per_hour", "requests_per_second", "secret", "ca_pem"}
 """How a connection is asked, not what is meant: after a change no issue needs another look."""
 
 
@@ -67,13 +61,13 @@ _CLIENT = ClientConfig(
 )
 
 
-def landscape(config: Config) -> Landscape:
+def landscape(config: Config, tag: str = "") -> Landscape:
     """Every policy, resolved; Misconfigured where a connection asks for what its kind cannot do."""
     policies = {
         name: resolve(name, connection, SYSTEMS[connection.kind].traits)
         for name, connection in config.connections.items()
     }
-    return Landscape(policies, tuple(config.routes), tuple(config.rules))
+    return Landscape(policies, tuple(config.routes), tuple(config.rules), tag, config.siblings)
 
 
 def proven(config: Config) -> Landscape:
@@ -85,11 +79,13 @@ def proven(config: Config) -> Landscape:
 
 @dataclass(frozen=True)
 class Wiring:
-    """The use cases over one table and one running configuration."""
+    """The adapters over one table and one running configuration, and the pipeline over them. `tag`
+    is what our marks are known by."""
 
     settings: Settings
     session: boto3.Session
     config: Config
+    tag: str = ""
 
     @cached_property
     def table(self) -> Table:
@@ -101,7 +97,7 @@ class Wiring:
 
     @cached_property
     def landscape(self) -> Landscape:
-        return landscape(self.config)
+        return landscape(self.config, self.tag)
 
     @cached_property
     def store(self) -> DynamoDBIssueStore:
@@ -144,86 +140,32 @@ class Wiring:
             raise Rejected(f"connection {name}: Norm works only at bland")
         return bland.BlandAgent(self.http(name))
 
-    @cached_property
-    def take_in(self) -> TakeIn:
-        return TakeIn(self.store, self.ledger, self.system, self.landscape, self.clock)
+    def installation(self) -> Installation:
+        """Misconfigured until `issuebridge push` has given this stack its own."""
+        return Installation(**json.loads(self.secrets.document(self.settings.installation_secret)))
 
     @cached_property
-    def pull(self) -> PullChanges:
+    def pipeline(self) -> Pipeline:
         meant = self.config.model_dump_json(exclude={"connections": {"__all__": _PACE}})
-        salt = hashlib.sha256(meant.encode()).hexdigest()
-        return PullChanges(
-            self.take_in,
+        return Pipeline(
+            self.store,
             self.ledger,
             self.connections,
             self.system,
-            self.config,
-            salt,
-            self.clock,
-        )
-
-    @cached_property
-    def push(self) -> PushChanges:
-        create = CreateCounterpart(
-            self.store, self.ledger, self.system, self.landscape, self.config, self.clock
-        )
-        comment = PostComment(
-            self.store,
-            self.ledger,
             self.comments,
+            self.agent,
+            self.config,
             self.landscape,
-            self.config.recovery,
+            hashlib.sha256(meant.encode()).hexdigest(),
+            cache(self.installation),
             self.clock,
         )
-        return PushChanges(
-            self.store,
-            self.connections,
-            self.system,
-            create,
-            comment,
-            self.landscape,
-            self.clock,
-        )
-
-    @cached_property
-    def submit(self) -> SubmitPrompt:
-        return SubmitPrompt(self.store, self.ledger, self.agent, self.config, self.clock)
 
     @cached_property
     def take_prompt(self) -> TakePrompt:
         client = self.session.client("sqs", config=_CLIENT)
         dead_letters = SqsDeadLetters(client, self.settings.prompt_dead_letters_url)
-        return TakePrompt(self.submit, self.ledger, dead_letters, self.clock)
-
-    @cached_property
-    def start(self) -> StartPrompts:
-        return StartPrompts(
-            self.store, self.ledger, self.submit, self.landscape, self.config, self.clock
-        )
-
-    @cached_property
-    def track(self) -> TrackRuns:
-        return TrackRuns(
-            self.store,
-            self.ledger,
-            self.agent,
-            self.submit,
-            self.landscape,
-            self.config,
-            self.clock,
-        )
-
-    @cached_property
-    def finish(self) -> FinishLeftovers:
-        return FinishLeftovers(
-            self.store,
-            self.ledger,
-            self.push,
-            self.submit,
-            self.start,
-            self.config,
-            self.clock,
-        )
+        return TakePrompt(self.pipeline.submit, self.ledger, dead_letters, self.clock)
 
 
 @cache
@@ -245,10 +187,20 @@ def _config_store() -> DynamoDBConfigStore:
 
 
 @cache
-def _wired(document: str) -> Wiring:
-    return Wiring(read_settings(os.environ), _session(), Config.model_validate_json(document))
+def _wired(document: str, tag: str) -> Wiring:
+    config = Config.model_validate_json(document)
+    return Wiring(read_settings(os.environ), _session(), config, tag)
 
 
-def current() -> Wiring:
-    """The wiring for the configuration that is stored now; a warm Lambda builds it once."""
-    return _wired(_config_store().load().model_dump_json(by_alias=True))
+def current() -> Pipeline:
+    """The pipeline for the configuration that is stored now; a warm Lambda builds it once."""
+    return _current().pipeline
+
+
+def take_prompt() -> TakePrompt:
+    return _current().take_prompt
+
+
+def _current() -> Wiring:
+    running = _config_store().load()
+    return _wired(running.config.model_dump_json(by_alias=True), running.tag)

@@ -1,5 +1,6 @@
 """Issues and the ledger, kept in the one table (its layout: `table.py`)."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,9 +45,13 @@ class DynamoDBIssueStore:
         item = self.table.get((f"REF#{connection}#{remote_id}", "REF"))
         return str(item["issue_id"]["S"]) if item else None
 
-    def named(self, connection: str, name: str) -> str | None:
-        item = self.table.get((f"ALIAS#{connection}#{name}", "ALIAS"))
-        return self.find(connection, name) or (str(item["issue_id"]["S"]) if item else None)
+    def named(self, connection: str, name: str) -> Sequence[str]:
+        exact = self.find(connection, name)
+        rows = () if exact else self.table.query(f"ALIAS#{connection}#{name}")
+        return [exact] if exact else [str(row["issue_id"]["S"]) for row in rows]
+
+    def pointing(self, url: str) -> Sequence[str]:
+        return [str(row["sk"]["S"]) for row in self.table.query(_link_pk(url))]
 
     def all(self) -> list[CanonicalIssue]:
         """Every canonical issue: a scan of the whole table, for a person who asks."""
@@ -66,6 +71,7 @@ class DynamoDBIssueStore:
         done: Effect | None = None,
         linked: str | None = None,
         pushing: str | None = None,
+        points_at: str | None = None,
     ) -> CanonicalIssue:
         new = issue.model_copy(update={"version": issue.version + 1})
         puts = [
@@ -77,7 +83,33 @@ class DynamoDBIssueStore:
             puts.append(_guarded(_effect_item(_stored(done)), done.version))
         if pushing:
             puts.append({"Item": _pushed(pushing, new.refs[pushing].remote_id, new.version)})
+        if points_at:
+            puts.append({"Item": item_of((_link_pk(points_at), new.issue_id))})
         self.table.write_all(puts)
+        return new
+
+    def join(
+        self,
+        kept: CanonicalIssue,
+        other: CanonicalIssue,
+        connection: str,
+        history: Sequence[HistoryEntry] = (),
+    ) -> CanonicalIssue:
+        new, emptied = (i.model_copy(update={"version": i.version + 1}) for i in (kept, other))
+        taken, alias = _ref_puts(new, new.refs[connection])
+        theirs = {
+            "ConditionExpression": "issue_id = :other",
+            "ExpressionAttributeValues": {":other": text(other.issue_id)},
+        }
+        self.table.write_all(
+            [
+                _guarded(_issue_item(new, wake=True), kept.version),
+                _guarded(_issue_item(emptied, wake=False), other.version),
+                *(self._history_put(new, n, entry) for n, entry in enumerate(history)),
+                {"Item": taken["Item"], **theirs},
+                alias,
+            ]
+        )
         return new
 
     def _history_put(self, issue: CanonicalIssue, place: int, entry: HistoryEntry) -> Item:
@@ -101,15 +133,23 @@ class DynamoDBIssueStore:
 
 def _ref_puts(issue: CanonicalIssue, ref: ExternalRef) -> list[Item]:
     """A ref can be taken once: that is what keeps one remote out of two issues. A short code is
-    for people, and no vendor promises that it is unique: the latest has it."""
+    for people, and no vendor promises that it is unique: each issue has a row of it."""
     taken = text(issue.issue_id)
     return [
         {
             "Item": item_of((f"REF#{ref.connection}#{ref.remote_id}", "REF"), issue_id=taken),
             "ConditionExpression": "attribute_not_exists(pk)",
         },
-        {"Item": item_of((f"ALIAS#{ref.connection}#{ref.display_id}", "ALIAS"), issue_id=taken)},
+        {
+            "Item": item_of(
+                (f"ALIAS#{ref.connection}#{ref.display_id}", issue.issue_id), issue_id=taken
+            )
+        },
     ]
+
+
+def _link_pk(url: str) -> str:
+    return f"LINK#{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
 
 def _issue_item(issue: CanonicalIssue, *, wake: bool) -> Item:
@@ -147,6 +187,10 @@ class DynamoDBLedger:
     def get(self, key: str) -> Effect | None:
         item = self.table.get((f"EFFECT#{key}", "EFFECT"))
         return Effect.model_validate_json(item["doc"]["S"]) if item else None
+
+    def find(self, keys: Sequence[str]) -> Sequence[Effect]:
+        items = self.table.get_all([(f"EFFECT#{key}", "EFFECT") for key in keys])
+        return [Effect.model_validate_json(item["doc"]["S"]) for item in items]
 
     def put(self, effect: Effect) -> Effect:
         new = _stored(effect)

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
 from issuebridge.domain.config import Config, parse_config
 from issuebridge.domain.errors import LostRace, Misconfigured
+from issuebridge.domain.gate import GateState
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Seen
 
@@ -119,6 +121,21 @@ class DynamoDBConnectionStore:
         with suppress(LostRace):
             self.table.put(item, "attribute_not_exists(pk) OR paused_until < :at", at=at)
 
+    def gate(self, connection: str) -> GateState:
+        item = self.table.get((f"CONNECTION#{connection}", "GATE"))
+        if item is None:
+            return GateState(connection=connection)
+        return GateState.model_validate_json(item["doc"]["S"])
+
+    def save_gate(self, state: GateState) -> GateState:
+        new = state.model_copy(update={"version": state.version + 1})
+        key = (f"CONNECTION#{state.connection}", "GATE")
+        item = item_of(key, doc=text(new.model_dump_json()), version=number(new.version))
+        condition = "version = :seen" if state.version else "attribute_not_exists(pk)"
+        values = {"seen": number(state.version)} if state.version else {}
+        self.table.put(item, condition, **values)
+        return new
+
     def paused_until(self, connection: str) -> datetime | None:
         item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))
         return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
@@ -138,20 +155,28 @@ def _unpacked(packed: bytes) -> dict[str, str]:
     return found
 
 
+class Running(NamedTuple):
+    """What the functions work by; `tag` is that of the installation, empty before it had one."""
+
+    config: Config
+    tag: str
+
+
 @dataclass(frozen=True)
 class DynamoDBConfigStore:
     """The running configuration."""
 
     table: Table
 
-    def load(self) -> Config:
+    def load(self) -> Running:
         item = self.table.get(("CONFIG", "CONFIG"))
         if item is None:
             raise Misconfigured(
                 "no configuration is stored yet: push one with `issuebridge push FILE`"
             )
-        return parse_config(json.loads(item["doc"]["S"]), "stored configuration")
+        config = parse_config(json.loads(item["doc"]["S"]), "stored configuration")
+        return Running(config, item["tag"]["S"] if "tag" in item else "")
 
-    def save(self, config: Config) -> None:
+    def save(self, config: Config, tag: str) -> None:
         doc = text(config.model_dump_json(by_alias=True))
-        self.table.put(item_of(("CONFIG", "CONFIG"), doc=doc))
+        self.table.put(item_of(("CONFIG", "CONFIG"), doc=doc, tag=text(tag)))

@@ -29,9 +29,16 @@ class SecretsManager:
             self._kept[name] = (time.monotonic(), key)
         return key
 
+    def document(self, name: str) -> str:
+        """What is stored under this name, as it is."""
+        return self._value(name)
+
     def _fetch(self, name: str) -> str:
+        return _key_in(name, self._value(name))
+
+    def _value(self, name: str) -> str:
         try:
-            value = self._client.get_secret_value(SecretId=name).get("SecretString") or ""
+            return str(self._client.get_secret_value(SecretId=name).get("SecretString") or "")
         except ClientError as error:
             code = error.response.get("Error", {}).get("Code", "")
             if code in _TRANSIENT:
@@ -42,7 +49,6 @@ class SecretsManager:
             ) from error
         except BotoCoreError as error:
             raise Transient(f"Secrets Manager: {error}") from error
-        return _key_in(name, value)
 
 
 def _key_in(name: str, value: str) -> str:

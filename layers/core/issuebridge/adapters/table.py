@@ -5,10 +5,12 @@
 | ISSUE#id         | ISSUE                  | canonical issue, marked while a copy lags   |
 | ISSUE#id         | HISTORY#time#version#n | one change, until `expires_at`              |
 | REF#connection#x | REF                    | the issue behind a remote id or short code  |
-| ALIAS#connection#x | ALIAS                | the issue behind a short code, for people   |
+| ALIAS#connection#x | issue id             | the issue behind a short code, for people   |
+| LINK#hash        | issue id               | an issue whose link was this address        |
 | EFFECT#key       | EFFECT                 | ledger row, marked while open, or if a run  |
 | CONNECTION#name  | STATE                  | lease, watermark, sweep                     |
 | CONNECTION#name  | PAUSE                  | no call before this time                    |
+| CONNECTION#name  | GATE                   | what it changed of late, and whether it may |
 | CONNECTION#name  | PROOF                  | a probe has shown that it takes a link      |
 | SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
 | SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
@@ -66,6 +68,16 @@ class Table:
     def get(self, key: Key) -> Item | None:
         answer = self._call("get_item", {"Key": _key(key), "ConsistentRead": True})
         found: Item | None = answer.get("Item")
+        return found
+
+    def get_all(self, keys: Sequence[Key]) -> list[Item]:
+        """Those of at most a hundred that exist, in no order."""
+        wanted = {self._name: {"Keys": [_key(key) for key in keys], "ConsistentRead": True}}
+        found: list[Item] = []
+        while wanted:
+            answer = self._send("batch_get_item", {"RequestItems": wanted})
+            found += answer["Responses"].get(self._name, [])
+            wanted = answer.get("UnprocessedKeys") or {}
         return found
 
     def query(self, pk: str, begins_with: str | None = None) -> Iterator[Item]:

@@ -48,10 +48,11 @@ class Poll(Model):
 
 
 class Breaker(Model):
-    """A round that closes or loses more than both of these stops, and asks a person."""
+    """A connection that says more than both of these in a while stops, and asks a person."""
 
     count: int = Setting(default=20, ge=1)
     share: float = Setting(default=0.2, gt=0, le=1, description="of the connection's issues")
+    window_minutes: float = Setting(default=60, ge=1, le=1440)
 
     def limit(self, known: int) -> int:
         return max(self.count, int(self.share * known))
@@ -85,6 +86,9 @@ class Connection(Model):
     requests_per_second: float | None = Setting(default=None, gt=0)
     poll: Poll = Poll()
     breaker: Breaker = Breaker()
+    writes_per_hour: int = Setting(
+        default=6, ge=1, description="of one field of one issue; beyond, it is held: a fight"
+    )
     category: str | None = Setting(default=None, description="category of issues created here")
     environment: str = Setting(default="production", min_length=1)
     api_version: HeaderText = "2026-03-17"
@@ -197,6 +201,18 @@ class Config(Model):
             rule.model_copy(update={"at": rule.at or next(iter(blands), None)})
             for rule in self.norm.rules
         ]
+
+    @property
+    def siblings(self) -> dict[str, list[str]]:
+        """Connections of one kind at one address may show the same issues, whatever their keys."""
+        return {
+            name: [
+                other
+                for other, o in self.connections.items()
+                if other != name and (o.kind, o.base_url) == (c.kind, c.base_url)
+            ]
+            for name, c in self.connections.items()
+        }
 
     def _blands(self) -> list[str]:
         return [name for name, c in self.connections.items() if c.kind == "bland"]

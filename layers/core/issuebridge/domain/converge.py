@@ -6,7 +6,7 @@ Pure: the callers read and commit. Which copies lag then is told in `lag`, what 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from issuebridge.domain.field_merge import FieldMerge
+from issuebridge.domain.field_merge import FieldMerge, Seen
 from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
     Baseline,
@@ -16,17 +16,21 @@ from issuebridge.domain.issue import (
     HistoryEntry,
     RemoteIssue,
     issue_id_for,
-    reference_for,
     with_ref,
 )
-from issuebridge.domain.lag import Landscape, settle
-from issuebridge.domain.managed_line import line_safe, read_line
+from issuebridge.domain.lag import settle
+from issuebridge.domain.managed_line import find_marks, line_safe, read_line
+from issuebridge.domain.mark import reference_of, tag_of
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import read_fields
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import FIELDS, Part
 
 SENDING_SECONDS = 300
 """How long a value we set out to write is recognised as ours: twice a Lambda's longest push."""
+DELETED_AT = "deleted at "
+TIME_ROUNDED = timedelta(seconds=2)
+"""A vendor may tell a time in whole seconds here and in fractions there."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +54,36 @@ def born(remote: RemoteIssue, connection: str) -> CanonicalIssue:
 
 
 def link(
-    issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime
+    issue: CanonicalIssue,
+    remote: RemoteIssue,
+    policy: Policy,
+    now: datetime,
+    *,
+    reference: str | None = None,
 ) -> CanonicalIssue:
-    """The issue with this remote as one more copy, not merged yet."""
+    """The issue with this remote as one more copy, not merged yet, and our mark in it."""
     ref = ExternalRef(
         connection=policy.connection,
         remote_id=remote.remote_id,
         display_id=remote.display_id,
         url=_url_of(remote, policy),
         linked_at=now,
+        reference=reference,
     )
     parked = {name: why for name, why in issue.parked.items() if name != policy.connection}
     refs = {**issue.refs, policy.connection: ref}
     return issue.model_copy(update={"refs": refs, "parked": parked})
+
+
+def moved(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> CanonicalIssue:
+    """The issue with its copy there under another id: the vendor has renumbered or moved it."""
+    there = {
+        "remote_id": remote.remote_id,
+        "display_id": remote.display_id,
+        "url": _url_of(remote, policy),
+        "remote_updated_at": None,
+    }
+    return with_ref(issue, issue.refs[policy.connection].model_copy(update=there))
 
 
 def _url_of(remote: RemoteIssue, policy: Policy) -> str | None:
@@ -88,33 +109,48 @@ def observe(
     policy = landscape.policies[connection]
     if remote.deleted:
         return bury(issue, landscape, connection, now)
-    issue = _with_line_seen(issue, remote, policy)
+    issue = _with_lines_seen(issue, remote, landscape, connection)
     if issue.refs[connection].ended:
         return Observed(settle(issue, landscape, now))
     if issue.refs[connection].deleted:
         issue = _restored(issue, policy)
+    seen = _seen(issue.refs[connection], remote, now, skew)
     issue = _refreshed(issue, remote, policy, now, skew)
-    edited_at = _by_our_clock(remote.updated_at or remote.activity_at or now, skew)
-    born, touched = remote.created_at, remote.updated_at
-    untouched = born is not None and touched is not None and touched <= born
     commented = issue.refs[connection].comments[-1:] or (None,)
-    reference = reference_for(issue.issue_id, connection)
-    readings = read_fields(remote, policy, reference, commented[0])
+    readings = read_fields(remote, policy, reference_of(issue, connection), commented[0])
     history: list[HistoryEntry] = []
     for name in FIELDS:
-        merge = FieldMerge(issue, name, policy, readings[name], edited_at, now, untouched)
+        merge = FieldMerge(issue, name, policy, readings[name], seen)
         issue, entries = merge.result()
         history.extend(entries)
     renew = any(entry.outcome in ("pulled", "conflict") for entry in history)
     return Observed(settle(issue, landscape, now, renew=renew), tuple(history))
 
 
-def _with_line_seen(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> CanonicalIssue:
-    ref = issue.refs[policy.connection]
-    line = read_line(remote.description, reference_for(issue.issue_id, policy.connection))
+def _seen(ref: ExternalRef, remote: RemoteIssue, now: datetime, skew: timedelta) -> Seen:
+    """A vendor's own time that goes back is a restored backup, and nobody's edit."""
+    born, touched, last = remote.created_at, remote.updated_at, ref.remote_updated_at
+    return Seen(
+        edited_at=_by_our_clock(touched or remote.activity_at or now, skew),
+        now=now,
+        untouched=born is not None and touched is not None and touched <= born,
+        went_back=touched is not None and last is not None and touched < last - TIME_ROUNDED,
+    )
+
+
+def _with_lines_seen(
+    issue: CanonicalIssue, remote: RemoteIssue, landscape: Landscape, connection: str
+) -> CanonicalIssue:
+    """Our line as it stands there, and the mark of another issuebridge, should one write to it."""
+    ref, own = issue.refs[connection], reference_of(issue, connection)
+    line = read_line(remote.description, own)
     seen: dict[Part, Baseline] = {"line": Baseline(value=None, raws=(str(line),))} if line else {}
     rest = {part: base for part, base in ref.baselines.items() if part != "line"}
-    return with_ref(issue, ref.model_copy(update={"baselines": {**rest, **seen}}))
+    others = (mark for mark in find_marks(remote.description) if mark != own)
+    foreign = next((mark for mark in others if tag_of(mark) != landscape.tag), None)
+    baselines = rest | seen
+    update: dict[str, object] = {"baselines": baselines, "foreign": foreign}
+    return with_ref(issue, ref.model_copy(update=update))
 
 
 def _by_our_clock(at: datetime, skew: timedelta) -> datetime:
@@ -143,7 +179,7 @@ def bury(issue: CanonicalIssue, landscape: Landscape, connection: str, now: date
 
 
 def _deleted_at(connection: str) -> str:
-    return f"deleted at {connection}"
+    return f"{DELETED_AT}{connection}"
 
 
 def _closes(issue: CanonicalIssue, landscape: Landscape, connection: str) -> bool:
@@ -182,7 +218,7 @@ def _refreshed(
             if note.kind != "unsupported" or note.raws in ((), words)
         },
         "url": _url_of(remote, policy),
-        "remote_updated_at": remote.updated_at or ref.remote_updated_at,
+        "remote_updated_at": _latest(remote.updated_at, ref.remote_updated_at),
     }
     waits = policy.connection in issue.pending
     if ref.sending_at and not waits and now - ref.sending_at > timedelta(seconds=SENDING_SECONDS):
@@ -200,3 +236,7 @@ def _refreshed(
             or (remote.created_at and _by_our_clock(remote.created_at, skew)),
         }
     )
+
+
+def _latest(*times: datetime | None) -> datetime | None:
+    return max((at for at in times if at), default=None)

@@ -19,6 +19,19 @@ from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import Reading, Source, agrees, carries, find_url
 from issuebridge.domain.words import Field
 
+ROLLED_BACK = "older than what was seen of it: restored from a backup? take theirs, or push ours"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """When a copy was edited last, by our clock. `untouched`: not since its birth. `went_back`: its
+    vendor shows an older state than it did before."""
+
+    edited_at: datetime
+    now: datetime
+    untouched: bool
+    went_back: bool
+
 
 @dataclass(frozen=True)
 class FieldMerge:
@@ -28,9 +41,7 @@ class FieldMerge:
     name: Field
     policy: Policy
     reading: Reading
-    edited_at: datetime
-    now: datetime
-    untouched: bool
+    seen: Seen
 
     @property
     def ref(self) -> ExternalRef:
@@ -49,12 +60,24 @@ class FieldMerge:
         if self._is_not_shown(baseline):
             return self._with(self._confirmed(baseline)), []
         moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
-        if not moved:
-            return self._agreed_or_unmoved(baseline)
+        return self._left(baseline, moved) if moved else self._agreed_or_unmoved(baseline)
+
+    def _left(
+        self, baseline: Baseline, moved: Sequence[Source]
+    ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
+        """The copy shows something that neither was agreed on nor is ours."""
+        if self._is_rolled_back():
+            return self._noted("rolled_back", ROLLED_BACK, moved[0].value)
         if not moved[0].known:
             return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
         issue, history = self._edited(baseline, moved[0])
         return issue, [*history, *self._told_beside(issue, moved, "edited in two places: lost")]
+
+    def _is_rolled_back(self) -> bool:
+        """Also for as long as it shows just what came back, whatever else is edited there."""
+        note = self.ref.notes.get(self.name)
+        stays = note is not None and note.kind == "rolled_back" and note.raws == self.raws
+        return self.seen.went_back or stays
 
     def _told_beside(
         self, issue: CanonicalIssue, shown: Sequence[Source], detail: str
@@ -132,7 +155,7 @@ class FieldMerge:
 
     def _overruled(self, issue: CanonicalIssue, source: Source) -> list[HistoryEntry]:
         ours = self._ours
-        if self.untouched:
+        if self.seen.untouched:
             return []
         detail = "before it was linked: lost"
         beside = self._told_beside(issue, [s for s in self.reading if s.raw is not None], detail)
@@ -164,7 +187,7 @@ class FieldMerge:
         return taken, [self._entry(outcome, ours, source.value, detail=detail)]
 
     def _last_edit(self) -> Edit:
-        return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.now)
+        return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.seen.now)
 
     def _winner(self) -> Copy | None:
         """None: a person shall decide."""
@@ -176,10 +199,10 @@ class FieldMerge:
             return "remote"
         if preferred == last.by:
             return "canonical"
-        return "remote" if self.edited_at > last.at else "canonical"
+        return "remote" if self.seen.edited_at > last.at else "canonical"
 
     def _take(self, issue: CanonicalIssue, value: str | None) -> CanonicalIssue:
-        edit = Edit(by=self.policy.connection, at=self.edited_at)
+        edit = Edit(by=self.policy.connection, at=self.seen.edited_at)
         return issue.model_copy(
             update={self.name: value, "edits": {**issue.edits, self.name: edit}}
         )
@@ -188,7 +211,7 @@ class FieldMerge:
         """The new base of this field's merges; `thaw` drops a note that no longer holds."""
         ref = self.ref
         note = ref.notes.get(self.name)
-        outdated = thaw and note is not None and note.kind in ("frozen", "held")
+        outdated = thaw and note is not None and note.kind in ("frozen", "held", "rolled_back")
         notes = {k: v for k, v in ref.notes.items() if not (k == self.name and outdated)}
         baselines = {**ref.baselines, self.name: baseline}
         return with_ref(self.issue, ref.model_copy(update={"baselines": baselines, "notes": notes}))
@@ -210,11 +233,11 @@ class FieldMerge:
     ) -> HistoryEntry:
         return HistoryEntry.model_validate(
             {
-                "at": self.now,
+                "at": self.seen.now,
                 "field": self.name,
                 "outcome": outcome,
                 "by": self.policy.connection,
-                "edited_at": self.edited_at,
+                "edited_at": self.seen.edited_at,
                 "old": old,
                 "new": new,
                 "detail": detail,

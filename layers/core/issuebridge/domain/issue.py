@@ -18,11 +18,12 @@ Change = Literal[
     "held",
     "frozen",
     "rejected",
+    "rolled_back",
     "deleted",
     "restored",
     "unlinked",
 ]
-NoteKind = Literal["unsupported", "frozen", "rejected", "held"]
+NoteKind = Literal["unsupported", "frozen", "rejected", "held", "rolled_back", "fought"]
 
 
 class Frozen(BaseModel):
@@ -33,8 +34,9 @@ class Frozen(BaseModel):
 class RemoteIssue:
     """One issue as its system shows it, with the system's own words.
 
-    `raw["external_link"]` is the vendor's object as canonical JSON. `payload` is the answer as
-    received, for the adapter that must send back what it read; it is never stored.
+    `raw["external_link"]` is the vendor's object as canonical JSON. `is_row`: read from a list
+    whose rows leave out what the issue itself shows. `payload` is the answer as received, for the
+    adapter that must send back what it read; it is never stored.
     """
 
     remote_id: str
@@ -50,6 +52,7 @@ class RemoteIssue:
     activity_at: datetime | None = None
     deleted: bool = False
     is_processing: bool = False
+    is_row: bool = False
     payload: Mapping[str, object] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -84,7 +87,9 @@ class ExternalRef(Frozen):
 
     `sending` holds what a push is about to write, stored before the request: a value in it that
     shows up at the remote is our own, whatever became of the push. `ended`: a person unlinked it.
-    `comments` are the values we have posted as comments there, the last one counts.
+    `comments` are the values we have posted as comments there, the last one counts. `reference` is
+    our mark in it, `foreign` that of another issuebridge: then we don't write to it. `writes` tells
+    when each part was written of late.
     """
 
     connection: str
@@ -100,6 +105,9 @@ class ExternalRef(Frozen):
     deleted: bool = False
     ended: bool = False
     comments: tuple[str, ...] = ()
+    reference: str | None = None
+    foreign: str | None = None
+    writes: dict[Part, tuple[datetime, ...]] = {}
 
     @property
     def is_live(self) -> bool:
@@ -158,7 +166,8 @@ class CanonicalIssue(Frozen):
     """Our neutral record of one real-world issue: one item in the table.
 
     `prompts` are the ledger keys of the prompts that have not ended, in their order: the first has
-    its turn, until its run ends. `asks` says which rule is due to prompt Norm, and when.
+    its turn, until its run ends. `asks` says which rule is due to prompt Norm, and when. `joined`
+    is the issue that took over the only copy of this one.
     """
 
     issue_id: str
@@ -179,6 +188,7 @@ class CanonicalIssue(Frozen):
     prompts: tuple[str, ...] = ()
     asks: dict[str, datetime] = {}
     fired: dict[str, Fired] = {}
+    joined: str | None = None
     version: int = 0
 
     def value(self, name: Field) -> str | None:
@@ -233,5 +243,5 @@ def comment_key(issue_id: str, connection: str, posted: int) -> str:
 
 
 def reference_for(issue_id: str, connection: str) -> str:
-    """The key inside what we write there: letters and digits, so that a search finds it."""
+    """The key of a link from before installations had keys: letters and digits, for a search."""
     return f"ib{_key(issue_id, connection)}"

@@ -3,11 +3,8 @@
 Pure: `settle` gives the issue the marks that say so, from its values and the configuration.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from issuebridge.domain.config import Route
 from issuebridge.domain.issue import (
     CanonicalIssue,
     ExternalRef,
@@ -18,19 +15,11 @@ from issuebridge.domain.issue import (
 from issuebridge.domain.managed_line import parse_line
 from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.reading import agrees, carries
-from issuebridge.domain.rules import Rule, due_asks
+from issuebridge.domain.routing import Landscape, lacking
+from issuebridge.domain.rules import due_asks
 from issuebridge.domain.words import Field, Part
 
 _LATER = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Landscape:
-    """What the configuration says, resolved: every policy, route and rule for Norm."""
-
-    policies: Mapping[str, Policy]
-    routes: Sequence[Route] = ()
-    rules: Sequence[Rule] = ()
 
 
 def wanted(issue: CanonicalIssue, connection: str, name: Field) -> str | None:
@@ -63,14 +52,18 @@ def settle(
         for policy in known
         if (mark := _mark(issue, policy, now, renew=renew))
     }
-    for target in _route_targets(issue, landscape):
+    for target in lacking(issue, landscape):
         pending[target] = issue.pending.get(target) or Pending(due_at=now)
     return issue.model_copy(update={"pending": pending, "asks": asks_of(issue, landscape)})
 
 
 def asks_of(issue: CanonicalIssue, landscape: Landscape) -> dict[str, datetime]:
     """Which rules are due to prompt Norm about this issue, and when."""
-    askable = {name: policy.may_write for name, policy in landscape.policies.items()}
+    refs = issue.refs
+    askable = {
+        name: policy.may_write and not (name in refs and refs[name].foreign)
+        for name, policy in landscape.policies.items()
+    }
     return due_asks(issue, landscape.rules, askable)
 
 
@@ -146,6 +139,8 @@ def _settle_ref(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
 def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carried: bool) -> bool:
     """The reason has gone: it is carried, it has another carrier, or another value is meant, unless
     the reason lies in the words around it."""
+    if note.kind == "fought":
+        return carried
     if note.kind not in ("unsupported", "rejected"):
         return False
     is_of_words = note.kind == "unsupported" and bool(note.raws)
@@ -155,9 +150,9 @@ def _is_outdated(note: FieldNote, field: FieldPolicy, value: str | None, *, carr
 
 def lagging(issue: CanonicalIssue, policy: Policy, now: datetime | None = None) -> list[Part]:
     """What of this copy a write would bring into step; with `now`, also what was refused and is
-    due again."""
+    due again. Nothing, where the mark of another issuebridge stands."""
     ref = issue.refs[policy.connection]
-    if ref.deleted or not policy.may_write:
+    if ref.deleted or ref.foreign or not policy.may_write:
         return []
     fields = [] if ref.ended else [n for n, field in policy.fields.items() if field.writable]
     parts: list[Part] = [*fields, "line"]
@@ -205,27 +200,3 @@ def newly_pending(before: CanonicalIssue | None, after: CanonicalIssue) -> bool:
         name not in marks or mark.due_at < marks[name].due_at
         for name, mark in after.pending.items()
     ) or any(name not in asks or due < asks[name] for name, due in after.asks.items())
-
-
-def _route_targets(issue: CanonicalIssue, landscape: Landscape) -> list[str]:
-    return [
-        route.target
-        for route in landscape.routes
-        if route.target not in issue.refs
-        and route.target not in issue.parked
-        and landscape.policies[route.target].may_write
-        and route_takes(route, issue)
-    ]
-
-
-def route_takes(route: Route, issue: CanonicalIssue) -> bool:
-    """Whether this route brings the issue over; never one from before it was switched on."""
-    origin = issue.refs.get(issue.origin)
-    if route.source != issue.origin or origin is None or not origin.is_live:
-        return False
-    since = route.since_at.replace(microsecond=0)  # some vendors tell whole seconds
-    if issue.created_at is None or issue.created_at < since:
-        return False
-    shown = {"status": issue.status, "severity": issue.severity, "category": issue.category}
-    rules = route.filter_or_default.model_dump()
-    return all(allowed is None or shown[name] in allowed for name, allowed in rules.items())

@@ -6,11 +6,14 @@ replaced where it stands, and the words around it are never touched.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from issuebridge.domain.mark import is_mark
 from issuebridge.domain.text import AT, without_mention
 
 _LINE = re.compile(r"^\[issuebridge ref=(?P<ref>[a-z0-9]+)(?P<rest>(?: [a-z]+=[^\s\]]+)*)\]$")
+MARKS_MAX = 3
 _UNSAFE = re.compile(r"[\s\]]")
 _UNSAFE_OR_AT = re.compile(rf"[\s\]{AT}]")
 
@@ -44,14 +47,21 @@ def parse_line(line: str) -> ManagedLine | None:
     return ManagedLine(found["ref"], carried.get("severity"), carried.get("link"))
 
 
-def find_lines(text: str) -> list[ManagedLine]:
-    """Every line that has the form of ours, in order."""
-    return [line for line in map(parse_line, text.split("\n")) if line]
+def _lines_upwards(text: str) -> Iterator[ManagedLine]:
+    """Every line that has the form of ours, the last one first."""
+    return (line for row in reversed(text.split("\n")) if (line := parse_line(row)))
+
+
+def find_marks(text: str) -> tuple[str, ...]:
+    """The references in it, whoever made them, those nearest to the end: that is where they are
+    put. More than a few are somebody's game, and each costs a look-up."""
+    marks = dict.fromkeys(line.ref for line in _lines_upwards(text) if is_mark(line.ref))
+    return tuple(marks)[:MARKS_MAX]
 
 
 def read_line(text: str, ref: str) -> ManagedLine | None:
     """Our line with this reference; the last one, should a person have copied it."""
-    return next((line for line in reversed(find_lines(text)) if line.ref == ref), None)
+    return next((line for line in _lines_upwards(text) if line.ref == ref), None)
 
 
 def put_line(text: str, line: ManagedLine) -> str:

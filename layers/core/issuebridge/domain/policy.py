@@ -53,6 +53,7 @@ class Policy:
     issue_url: str | None
     description_units_max: int
     description_writable: bool
+    writes_per_hour: int = 6
 
 
 def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
@@ -66,6 +67,7 @@ def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
         issue_url=connection.issue_url,
         description_units_max=traits.description_units_max,
         description_writable=traits.description_writable,
+        writes_per_hour=connection.writes_per_hour,
     )
 
 

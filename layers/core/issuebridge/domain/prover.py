@@ -13,9 +13,9 @@ from itertools import product
 from issuebridge.domain.converge import link, observe
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.lag import Landscape
 from issuebridge.domain.policy import FieldPolicy, Policy
 from issuebridge.domain.push import finish, plan_write
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import CANONICAL_WORDS, Field
 
 STEPS_MAX = 8

@@ -14,10 +14,9 @@ from issuebridge.domain.issue import (
     FieldNote,
     HistoryEntry,
     RemoteIssue,
-    reference_for,
     with_ref,
 )
-from issuebridge.domain.lag import Landscape, lagging, line_belongs, settle, shows_another, wanted
+from issuebridge.domain.lag import lagging, line_belongs, settle, shows_another, wanted
 from issuebridge.domain.managed_line import (
     ManagedLine,
     drop_line,
@@ -25,7 +24,9 @@ from issuebridge.domain.managed_line import (
     read_line,
     without_lines,
 )
+from issuebridge.domain.mark import reference_of
 from issuebridge.domain.policy import Policy
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.text import cut, utf16_units, without_mention
 from issuebridge.domain.words import Field, Part
 
@@ -33,6 +34,7 @@ Written = Literal["status", "severity", "external_link", "description"]
 TITLE_UNITS_MAX = 200
 REFUSED_PAUSE = timedelta(minutes=15)
 REFUSED_PAUSE_MAX = timedelta(days=1)
+FIGHT_WITHIN = timedelta(hours=1)
 GROWTHS_MAX = 4
 """A refused write is tried again after a pause, each four times as long as the last."""
 
@@ -65,7 +67,7 @@ class Write:
 
 def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime) -> Write:
     """What to write so that this copy holds the canonical values; empty when it does."""
-    parts = lagging(issue, policy, now)
+    parts, fought = _peaceful(issue, lagging(issue, policy, now), remote, policy, now)
     native = [n for n, field in policy.fields.items() if n in parts and field.carrier == "native"]
     lined: list[Part] = [
         part for part in parts if part == "line" or policy.fields[part].carrier == "managed_line"
@@ -79,7 +81,7 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: 
             changes[name] = raw
             sending[name] = _expected(issue, policy, name, value, raw, 0)
     if not lined:
-        return Write(changes, sending)
+        return Write(changes, sending, fought)
     text, line = _with_line(remote.description, issue, policy)
     if problem := _cannot_write(text, policy):
         words = (text_digest(remote.description),)
@@ -93,18 +95,46 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: 
             )
             for part in lined
         }
-        return Write(changes, sending, notes)
+        return Write(changes, sending, {**fought, **notes})
     changes["description"] = text
     for part in lined:
         value = line if part == "line" else wanted(issue, policy.connection, part)
         sending[part] = _expected(issue, policy, part, value, value, -1)
-    return Write(changes, sending)
+    return Write(changes, sending, fought)
+
+
+def _peaceful(
+    issue: CanonicalIssue,
+    parts: Sequence[Part],
+    remote: RemoteIssue,
+    policy: Policy,
+    now: datetime,
+) -> tuple[list[Part], dict[Part, FieldNote]]:
+    """What may be written; and what we have written so often of late that somebody undoes it."""
+    ref, fought = issue.refs[policy.connection], dict[Part, FieldNote]()
+    for part in parts:
+        if len(_recent(ref, part, now)) < policy.writes_per_hour:
+            continue
+        base, value = ref.baselines[part], _meant(issue, policy, part)
+        fought[part] = FieldNote(
+            kind="fought",
+            detail=f"written {policy.writes_per_hour} times within an hour, and undone: two "
+            f"automations fight; it shows {base.raws[0]}, ours is {value}: end one of them, then "
+            "`issuebridge release`",
+            value=base.value,
+            raws=base.raws,
+        )
+    return [part for part in parts if part not in fought], fought
+
+
+def _recent(ref: ExternalRef, part: Part, now: datetime) -> tuple[datetime, ...]:
+    return tuple(at for at in ref.writes.get(part, ()) if now - at < FIGHT_WITHIN)
 
 
 def _with_line(text: str, issue: CanonicalIssue, policy: Policy) -> tuple[str, str | None]:
     """The description with our line as it shall be, and that line: none where a link ended."""
     if not line_belongs(issue, policy):
-        return drop_line(text, reference_for(issue.issue_id, policy.connection)), None
+        return drop_line(text, reference_of(issue, policy.connection)), None
     line = managed_line(issue, policy)
     return put_line(text, line), str(line)
 
@@ -138,7 +168,9 @@ def _expected(
     return Baseline(value=value, raws=tuple(raws))
 
 
-def managed_line(issue: CanonicalIssue, policy: Policy) -> ManagedLine:
+def managed_line(
+    issue: CanonicalIssue, policy: Policy, reference: str | None = None
+) -> ManagedLine:
     """Our line for this copy: always the reference, and the fields the line carries here."""
     carried = {
         name: wanted(issue, policy.connection, name)
@@ -146,7 +178,7 @@ def managed_line(issue: CanonicalIssue, policy: Policy) -> ManagedLine:
         if field.carrier == "managed_line"
     }
     return ManagedLine(
-        ref=reference_for(issue.issue_id, policy.connection),
+        ref=reference or reference_of(issue, policy.connection),
         severity=carried.get("severity"),
         link=carried.get("external_link"),
     )
@@ -157,7 +189,9 @@ def set_out(
 ) -> CanonicalIssue:
     """The issue with what we are about to write; its pending mark keeps other workers away."""
     ref = issue.refs[policy.connection]
-    sent = ref.model_copy(update={"sending": dict(write.sending), "sending_at": now})
+    writes = {part: (*_recent(ref, part, now), now) for part in write.sending}
+    update = {"sending": dict(write.sending), "sending_at": now, "writes": {**ref.writes, **writes}}
+    sent = ref.model_copy(update=update)
     mark = issue.pending[policy.connection].model_copy(update={"due_at": lease_until})
     return issue.model_copy(
         update={
@@ -165,6 +199,23 @@ def set_out(
             "pending": {**issue.pending, policy.connection: mark},
         }
     )
+
+
+def may_mark(issue: CanonicalIssue, policy: Policy) -> bool:
+    """Whether this copy has no mark of ours yet, and a line is to be written to it."""
+    ref = issue.refs[policy.connection]
+    lined = any(field.carrier == "managed_line" for field in policy.fields.values())
+    return lined and not ref.reference and "line" not in ref.baselines
+
+
+def rewritten(issue: CanonicalIssue, policy: Policy, write: Write) -> list[str]:
+    """What is written though both had agreed on this very value: the configuration has changed."""
+    baselines = issue.refs[policy.connection].baselines
+    return [
+        "rewritten"
+        for part in write.sending
+        if part != "line" and baselines[part].value == wanted(issue, policy.connection, part)
+    ]
 
 
 def finish(
@@ -183,7 +234,12 @@ def finish(
     that twice stood there in a form we cannot read would only be added to: it is left.
     """
     policy, ref = landscape.policies[connection], issue.refs[connection]
-    notes, history = {**ref.notes, **write.notes}, []
+    notes = {**ref.notes, **write.notes}
+    history = [
+        _entry(ref, name, "held", note.value, now, note.detail)
+        for name, note in write.notes.items()
+        if note.kind == "fought"
+    ]
     for name, expected in write.sending.items():
         if ref.ended and name != "line":
             continue
@@ -223,7 +279,7 @@ def _set_aside(
     reply: RemoteIssue,
     now: datetime,
 ) -> FieldNote:
-    ref, reference = issue.refs[policy.connection], reference_for(issue.issue_id, policy.connection)
+    ref, reference = issue.refs[policy.connection], reference_of(issue, policy.connection)
     carrier = "managed_line" if part == "line" else policy.fields[part].carrier
     heaps = (
         reply.description.count(reference) > 1 and read_line(reply.description, reference) is None
@@ -259,7 +315,7 @@ def refused_note(
 def _entry(
     ref: ExternalRef,
     name: Part,
-    outcome: Literal["pushed", "rejected"],
+    outcome: Literal["pushed", "rejected", "held"],
     new: str | None,
     now: datetime,
     detail: str | None,
@@ -276,14 +332,20 @@ def _entry(
 
 
 def draft_counterpart(
-    issue: CanonicalIssue, policy: Policy, *, category: str | None, environment: str, now: datetime
+    issue: CanonicalIssue,
+    policy: Policy,
+    reference: str,
+    *,
+    category: str | None,
+    environment: str,
+    now: datetime,
 ) -> Draft:
     """What is sent to create the issue at this connection: people's words, no mention, our line."""
-    line = str(managed_line(issue, policy))
+    line = str(managed_line(issue, policy, reference))
     room = policy.description_units_max - utf16_units(line) - 2
     words = cut(without_mention(without_lines(issue.description)), room)
     return Draft(
-        reference=reference_for(issue.issue_id, policy.connection),
+        reference=reference,
         title=cut(without_mention(issue.title), TITLE_UNITS_MAX),
         description=f"{words}\n\n{line}" if words else line,
         category=category or without_mention(issue.category),

@@ -20,10 +20,19 @@ class Failing(Frozen):
 
 
 class Twin(Frozen):
-    """A second copy of an issue that has one at this connection: a person shall close it."""
+    """A second copy of an issue that has one at this connection: a person shall close it. `since`:
+    the other one was not found then, so this may be the same under a new id."""
 
     name: str
     issue_id: str
+    since: datetime | None = None
+
+
+class Marked(Frozen):
+    """An issue that is not ours to route: `why` says whose mark stands in it."""
+
+    name: str
+    why: str
 
 
 class Completeness(Frozen):
@@ -55,8 +64,8 @@ class ConnectionState(Frozen):
     `watermark` is the remote's own activity time up to which everything is stored; None until
     the first sweep has ended. `signpost` is the watermark that the running sweep will grant.
     `missing`: remote id -> the sweep that first found it gone. `shown`: the number of such a sweep
-    -> issues that were known before it and that it did show. `tripped`: why the breaker stopped
-    this connection until a person allows it to go on.
+    -> issues that were known before it and that it did show. `marked`: issues with the mark of
+    another issuebridge, or of a table of ours that was lost.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
@@ -76,7 +85,7 @@ class ConnectionState(Frozen):
     shown: dict[int, tuple[str, ...]] = Field(default_factory=dict)
     failing: dict[str, Failing] = Field(default_factory=dict)
     twins: dict[str, Twin] = Field(default_factory=dict)
+    marked: dict[str, Marked] = Field(default_factory=dict)
     tripped: str | None = None
-    allowed_until: datetime | None = None
     problem: str | None = None
     polled_at: datetime | None = None

@@ -1,25 +1,30 @@
-"""What a person decides: let a stopped connection go on, release what was set aside."""
+"""What a person decides: release what was set aside, try a link, let a copy go."""
 
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
-from issuebridge.domain.errors import Conflict, Gone, LostRace, Rejected
+from issuebridge.domain.errors import Conflict, Gone, Rejected, Tripped
 from issuebridge.domain.issue import (
     Baseline,
     CanonicalIssue,
     Edit,
+    FieldNote,
     HistoryEntry,
     reference_for,
     with_ref,
 )
-from issuebridge.domain.lag import Landscape, settle
+from issuebridge.domain.lag import settle
+from issuebridge.domain.mark import Installation
 from issuebridge.domain.reading import find_url
-from issuebridge.domain.words import FIELDS
-from issuebridge.ports import ConnectionStore, IssueStore, IssueSystem, Ledger
+from issuebridge.domain.routing import Landscape
+from issuebridge.domain.words import FIELDS, Field
+from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.stored import stored
 
-ALLOWED = timedelta(hours=1)
 PROBE_LINKS = (
     "https://issuebridge.example/Probe?issue=T-1#top",
     "https://issuebridge.example/probe",
@@ -28,39 +33,46 @@ PROBE_LINKS = (
 Side = Literal["ours", "theirs"]
 
 
-def allow(connections: ConnectionStore, connection: str, now: datetime) -> None:
-    """For the next hour the breaker lets this connection do what it stopped at."""
-    try:
-        state = connections.acquire(connection, now, lease_seconds=10)
-    except LostRace as error:
-        raise LostRace(f"{connection}: a round is under way; try again in a minute") from error
-    update = {"tripped": None, "problem": None, "allowed_until": now + ALLOWED}
-    connections.save(state.model_copy(update=update))
+@dataclass(frozen=True)
+class Release:
+    """Try everything of an issue again, at once: what was refused, held, parked or waits."""
 
+    store: IssueStore
+    ledger: Ledger
+    landscape: Landscape
+    gate: Gate
+    installation: Callable[[], Installation]
+    clock: Clock
 
-def release(
-    store: IssueStore,
-    ledger: Ledger,
-    landscape: Landscape,
-    issue_id: str,
-    *,
-    take: Side,
-    now: datetime,
-) -> CanonicalIssue:
-    """Try everything of this issue again, at once: what was refused, held, parked or waits.
+    def __call__(self, issue_id: str, take: Side) -> CanonicalIssue:
+        """`take` decides what is held: for the value we hold, or for the copy's own.
 
-    `take` decides held conflicts: for the value we hold, or for the copy's own.
-    LostRace if the issue keeps changing meanwhile.
-    """
+        LostRace if the issue keeps changing meanwhile; Tripped where what a copy says may not pass.
+        """
 
-    def step() -> CanonicalIssue:
-        issue = stored(store, issue_id)
-        for name in issue.parked:
-            _replan(ledger, reference_for(issue_id, name), now)
-        freed = settle(_freed(issue, take, now), landscape, now)
-        return store.commit(freed, wake=bool(freed.pending))
+        def step() -> CanonicalIssue:
+            issue, now = stored(self.store, issue_id), self.clock.now()
+            freed = settle(_freed(issue, take, now), self.landscape, now)
+            self._ask_gates(issue, freed, take)
+            for name in issue.parked:
+                self._replan(issue_id, name, now)
+            return self.store.commit(freed, wake=bool(freed.pending))
 
-    return until_won(issue_id, step)
+        return until_won(issue_id, step)
+
+    def _ask_gates(self, issue: CanonicalIssue, freed: CanonicalIssue, take: Side) -> None:
+        """What a copy says passes its gate, also if a person lets it."""
+        said = [name for name in issue.refs if take == "theirs" and _held(issue, name)]
+        if why := self.gate.shut(said):
+            raise Tripped(why)
+        for connection in said:
+            self.gate.check(connection, issue, freed)
+
+    def _replan(self, issue_id: str, connection: str, now: datetime) -> None:
+        reference = self.installation().reference(issue_id, connection)
+        for effect in self.ledger.find([reference, reference_for(issue_id, connection)]):
+            if effect.state == "parked":
+                self.ledger.put(effect.again(now))
 
 
 def probe_link(system: IssueSystem, remote_id: str) -> bool:
@@ -99,13 +111,14 @@ def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
     """Without notes; a held edit becomes the base from which the side taken has moved."""
     freed = issue.model_copy(update={"parked": {}, "pending": {}})
     for connection, ref in issue.refs.items():
-        noted = ((name, ref.notes.get(name)) for name in FIELDS)
-        held = {name: note for name, note in noted if note and note.kind == "held"}
+        held = _held(issue, connection)
         baselines = dict(ref.baselines)
         for name, note in held.items():
             baselines[name] = Baseline(value=note.value, raws=note.raws)
         notes = {name: note for name, note in ref.notes.items() if note.kind == "frozen"}
-        update = {"baselines": baselines, "notes": notes}
+        seen_at = None if held else ref.remote_updated_at
+        update = {"baselines": baselines, "notes": notes, "writes": {}}
+        update |= {"remote_updated_at": seen_at}
         refs = {**freed.refs, connection: ref.model_copy(update=update)}
         values: dict[str, object] = {name: note.value for name, note in held.items()}
         edits = {**freed.edits, **dict.fromkeys(held, Edit(by=connection, at=now))}
@@ -115,7 +128,8 @@ def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
     return freed
 
 
-def _replan(ledger: Ledger, key: str, now: datetime) -> None:
-    effect = ledger.get(key)
-    if effect and effect.state == "parked":
-        ledger.put(effect.again(now))
+def _held(issue: CanonicalIssue, connection: str) -> dict[Field, FieldNote]:
+    """What this copy says and a person decides about."""
+    notes = issue.refs[connection].notes
+    found = {name: notes[name] for name in FIELDS if name in notes}
+    return {name: note for name, note in found.items() if note.kind in ("held", "rolled_back")}

@@ -9,12 +9,17 @@ from issuebridge.domain.config import Config
 from issuebridge.domain.converge import link, observe
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, Draft, RemoteIssue, reference_for
-from issuebridge.domain.lag import Landscape, newly_pending, route_takes
+from issuebridge.domain.lag import newly_pending
+from issuebridge.domain.mark import Installation
 from issuebridge.domain.push import draft_counterpart
+from issuebridge.domain.routing import Landscape, not_taken
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.once import Once, Step
 from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.stored import stored
+
+HINDERED = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,8 @@ class CreateCounterpart:
     system: Callable[[str], IssueSystem]
     landscape: Landscape
     config: Config
+    gate: Gate
+    installation: Callable[[], Installation]
     clock: Clock
 
     @property
@@ -31,13 +38,25 @@ class CreateCounterpart:
         return Once(self.ledger, self.config.recovery, self.clock)
 
     def __call__(self, issue: CanonicalIssue, connection: str) -> Step:
-        effect = self.ledger.get(reference_for(issue.issue_id, connection))
+        effect = self._planned(issue, connection)
+        if effect is None or effect.state == "planned":
+            if why := self.gate.hinders_creating(connection):
+                return Step("waiting", why, self.clock.now() + HINDERED)
+            if why := self.gate.shut([issue.origin]):
+                return Step("waiting", why, self.clock.now() + HINDERED)
         effect = effect or self._plan(issue, connection)
         if effect is None:
             return Step("waiting", "today's budget is used up", self._tomorrow())
         if effect.state == "done":
             return self.keep(effect, self.system(connection).get(effect.result or ""))
         return self.once(effect, self)
+
+    def _planned(self, issue: CanonicalIssue, connection: str) -> Effect | None:
+        """Its row, also from before installations had keys."""
+        reference = self.installation().reference(issue.issue_id, connection)
+        return self.ledger.get(reference) or self.ledger.get(
+            reference_for(issue.issue_id, connection)
+        )
 
     def look(self, effect: Effect) -> Step:
         if not self.landscape.policies[effect.connection].may_write:
@@ -47,7 +66,8 @@ class CreateCounterpart:
     def _plan(self, issue: CanonicalIssue, connection: str) -> Effect | None:
         now = self.clock.now()
         for route in self.landscape.routes:
-            if route.target == connection and route_takes(route, issue) and route.daily_budget:
+            takes = route.target == connection and not_taken(route, issue) is None
+            if takes and route.daily_budget:
                 budget = f"{route.source}>{route.target}"
                 if not self.ledger.spend(budget, now.date().isoformat(), route.daily_budget):
                     return None
@@ -55,6 +75,7 @@ class CreateCounterpart:
         draft = draft_counterpart(
             issue,
             self.landscape.policies[connection],
+            self.installation().reference(issue.issue_id, connection),
             category=settings.category,
             environment=settings.environment,
             now=now,
@@ -88,7 +109,8 @@ class CreateCounterpart:
         return self.store.find(effect.connection, remote.remote_id) in (None, effect.issue_id)
 
     def is_wanted(self, effect: Effect) -> bool:
-        return effect.connection in stored(self.store, effect.issue_id).pending
+        wanted = effect.connection in stored(self.store, effect.issue_id).pending
+        return wanted and self.gate.hinders_creating(effect.connection) is None
 
     def keep(self, effect: Effect, made: RemoteIssue) -> Step:
         """Link what was made; never what is linked already."""
@@ -103,8 +125,10 @@ class CreateCounterpart:
             return self.park(self.ledger.put(effect.parked(reason)), reason)
         issue, now = stored(self.store, effect.issue_id), self.clock.now()
         if effect.connection not in issue.refs:
-            linked = link(issue, made, self.landscape.policies[effect.connection], now)
+            policy = self.landscape.policies[effect.connection]
+            linked = link(issue, made, policy, now, reference=_draft(effect).reference)
             observed = observe(linked, made, self.landscape, effect.connection, now=now)
+            self.gate.check(effect.connection, issue, observed.issue)
             self.store.commit(
                 observed.issue,
                 observed.history,

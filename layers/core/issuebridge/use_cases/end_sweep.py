@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from issuebridge.domain.config import Breaker
 from issuebridge.domain.errors import Gone, RateLimited, Rejected, Transient
 from issuebridge.domain.issue import RemoteIssue
 from issuebridge.domain.round_state import Completeness, ConnectionState
@@ -25,10 +24,12 @@ UNREAD_MAX = 3
 
 @dataclass(frozen=True)
 class EndSweep:
-    """`take_in` stores an issue that was only hidden; `bury` makes a tombstone of a deleted one."""
+    """`take_in` stores an issue that was only hidden; `bury` makes a tombstone of a deleted one.
+    `limit`: so many may be missing, unless a person has `allowed` more."""
 
     system: IssueSystem
-    breaker: Breaker
+    limit: int
+    allowed: bool
     take_in: Callable[[RemoteIssue], None]
     bury: Callable[[str], None]
     has_time: Callable[[], bool]
@@ -42,23 +43,21 @@ class EndSweep:
         older: set[str],
         now: datetime,
     ) -> ConnectionState:
-        """The state with the equation, what is missing since when, and a tripped breaker if so.
+        """The state with the equation, what is missing since when, and why the gate shuts, if so.
 
         `known`: those that the polls have stored. `expected`: those, what may be stored, and what
         we made and no list has shown yet. `older`: those known before this round.
         """
         missing = sorted(expected - swept)
         state = state.model_copy(update={"completeness": _equation(state, swept, known, now)})
-        limit = self.breaker.limit(len(known))
-        allowed = state.allowed_until is not None and state.allowed_until > now
-        if len(missing) > limit and not allowed:
+        if len(missing) > self.limit and not self.allowed:
             if not all(self._is_gone(remote_id) for remote_id in missing[:CONTROLS_MAX]):
                 # The list hides them: what they say is read all the same, and nothing is buried.
                 still = self._look(state, missing, lambda first: False)
                 return _waiting(state, still, older & swept)
             reason = (
                 f"{len(missing)} of {len(expected)} issues are missing from the list, more than "
-                f"{limit}: nothing was closed; look at the vendor, then `issuebridge allow "
+                f"{self.limit}: nothing was closed; look at the vendor, then `issuebridge allow "
                 f"{state.connection}` if they are really gone"
             )
             return state.model_copy(update={"tripped": reason})
@@ -66,7 +65,7 @@ class EndSweep:
         @cache
         def is_believed(first: int) -> bool:
             shown = [name for name in state.shown.get(first, ()) if name in swept]
-            return allowed or self._still_answers(shown)
+            return self.allowed or self._still_answers(shown)
 
         return _waiting(state, self._look(state, missing, is_believed), older & swept)
 

@@ -18,8 +18,9 @@ from issuebridge.domain.issue import (
     comment_key,
     with_ref,
 )
-from issuebridge.domain.lag import Landscape, lagging, newly_pending, settle, wanted
+from issuebridge.domain.lag import lagging, newly_pending, settle, wanted
 from issuebridge.domain.push import refused_note
+from issuebridge.domain.routing import Landscape
 from issuebridge.ports import Clock, Comments, IssueStore, Ledger
 from issuebridge.use_cases.once import Once, Step
 from issuebridge.use_cases.races import until_won

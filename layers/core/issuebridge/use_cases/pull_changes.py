@@ -24,6 +24,7 @@ from issuebridge.domain.errors import (
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page
 from issuebridge.use_cases.end_sweep import EndSweep
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import TakeIn
 from issuebridge.use_cases.take_page import Held, OutOfTime, TakePage
@@ -44,6 +45,7 @@ class PullChanges:
     connections: ConnectionStore
     system: Callable[[str], IssueSystem]
     config: Config
+    gate: Gate
     salt: str
     clock: Clock
 
@@ -57,7 +59,7 @@ class PullChanges:
             report.problem = f"paused until {until.isoformat()}: its vendor asked or is silent"
             return report
         state = self.connections.acquire(connection, now, LEASE_SECONDS)
-        _Round(self, Held(state, report, remaining_seconds), whole_sweep).run()
+        _Round(self, Held(state, report, remaining_seconds, now), whole_sweep).run()
         return report
 
     def kind(
@@ -106,7 +108,7 @@ class _Round:
             self.pull.take_in,
             self.pull.ledger,
             self.pull.connections,
-            self.connection.breaker,
+            self.pull.gate,
             self.pull.salt,
             self.pull.clock,
         )
@@ -116,16 +118,36 @@ class _Round:
         return self.pull.config.connections[self.state.connection]
 
     def run(self) -> None:
-        now = self.pull.clock.now()
-        if self.state.tripped:
-            self.report.problem, self.report.remedy_needed = self.state.tripped, True
+        self._take_over()
+        gate = self.pull.connections.gate(self.state.connection)
+        if gate.shut:
+            self.report.problem, self.report.remedy_needed = gate.shut, True
         else:
             self._run()
             if not self.report.swept:
                 self._save_swept()
-        self.held.remember(problem=self.report.problem, polled_at=now)
-        self.report.twins = {twin.name: twin.issue_id for twin in self.state.twins.values()}
+            self._tell_foreign()
+        self.held.remember(problem=self.report.problem, polled_at=self.held.began_at)
+        self.report.twins = {
+            twin.name: twin.issue_id for twin in self.state.twins.values() if not twin.since
+        }
+        self.report.marked = {mark.name: mark.why for mark in self.state.marked.values()}
         self.pull.connections.save(self.state)
+
+    def _take_over(self) -> None:
+        """What was kept in the state before gates had a row of their own."""
+        name, gate = self.state.connection, self.pull.gate
+        if self.state.tripped:
+            gate.close(name, self.state.tripped)
+            self.held.remember(tripped=None)
+        if self.state.completeness and not self.pull.connections.gate(name).swept_at:
+            gate.swept(name, self.state.completeness.stored)
+
+    def _tell_foreign(self) -> None:
+        """For as long as nothing is created here, a person is asked."""
+        foreign = self.pull.connections.gate(self.state.connection).foreign
+        if foreign and not self.report.problem:
+            self.report.problem, self.report.remedy_needed = foreign, True
 
     def _run(self) -> None:
         try:
@@ -137,8 +159,6 @@ class _Round:
             self.report.problem = str(error)
         except (Misconfigured, Tripped) as error:
             self.report.problem, self.report.remedy_needed = str(error), True
-            if isinstance(error, Tripped):
-                self.held.remember(tripped=str(error))
         except (Transient, Rejected) as error:
             self.report.problem = str(error)
         except OutOfTime:
@@ -246,22 +266,26 @@ class _Round:
         if self.state.sweep_clean and swept:
             self._advance(self.state.signpost)
         self.held.remember(signpost=None)
+        stored, expected = self.take_page.known()
+        gate = self.pull.connections.gate(self.state.connection)
         end = EndSweep(
             system=self.pull.system(self.state.connection),
-            breaker=self.connection.breaker,
+            limit=self.connection.breaker.limit(len(stored)),
+            allowed=gate.is_allowed(self.pull.clock.now()),
             take_in=self.take_page.one,
             bury=self.take_page.bury,
             has_time=self.held.has_time,
         )
-        stored, expected = self.take_page.known()
         older = {*self.take_page.seen.digests}
         ended = end(self.state, swept, stored, expected, older, self.pull.clock.now())
         told = ("completeness", "missing", "shown", "tripped")  # the rest may have moved meanwhile
         self.held.remember(**{name: getattr(ended, name) for name in told})
-        if self.state.tripped:
-            raise Tripped(self.state.tripped)
+        if reason := self.state.tripped:
+            self._take_over()
+            raise Tripped(reason)
         assert self.state.completeness, "the end of a sweep states the equation"
         self.report.completeness = self.state.completeness
+        self.pull.gate.swept(self.state.connection, len(stored))
 
 
 def _breaks_off(page: Page, cursor: str | None) -> bool:

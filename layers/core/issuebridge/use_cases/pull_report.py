@@ -11,7 +11,8 @@ NAMED_MAX = 500
 @dataclass
 class PullReport:
     """What one round did, by the vendor's own issue names (T-1042); `stored` and `twins` give the
-    canonical issue, `failed` the reason; `twins` are all that stand. `problem` says why it stopped
+    canonical issue, `failed` the reason, `marked` whose mark stands there; `twins` and `marked` are
+    all that stand. `problem` says why it stopped
     early, `remedy_needed` that a person must act."""
 
     connection: str
@@ -19,6 +20,7 @@ class PullReport:
     stored: dict[str, str] = field(default_factory=dict)
     deferred: list[str] = field(default_factory=list)
     twins: dict[str, str] = field(default_factory=dict)
+    marked: dict[str, str] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     swept: bool = False
     problem: str | None = None
@@ -32,6 +34,7 @@ class PullReport:
             "stored": dict(islice(self.stored.items(), NAMED_MAX)),
             "deferred": self.deferred[:NAMED_MAX],
             "twins": dict(islice(self.twins.items(), NAMED_MAX)),
+            "marked": dict(islice(self.marked.items(), NAMED_MAX)),
             "failed": dict(islice(self.failed.items(), NAMED_MAX)),
         }
         told: dict[str, object] = {name: value for name, value in shown.items() if value}
@@ -51,4 +54,5 @@ class PullReport:
             "CompletenessGap": gap,
             "SetAside": len(self.failed),
             "Twins": len(self.twins),
+            "Foreign": len(self.marked),
         }

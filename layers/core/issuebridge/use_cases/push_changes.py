@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Literal
 
-from issuebridge.domain.converge import Observed, observe
+from issuebridge.domain.converge import DELETED_AT, Observed, observe
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
     Conflict,
@@ -23,16 +23,28 @@ from issuebridge.domain.errors import (
     Rejected,
     SyncError,
     Transient,
+    Tripped,
     Unreachable,
 )
-from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.lag import Landscape, is_unconfirmed, newly_pending
+from issuebridge.domain.issue import CanonicalIssue, RemoteIssue, with_ref
+from issuebridge.domain.lag import is_unconfirmed, lagging, newly_pending
+from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import Policy
-from issuebridge.domain.push import Write, finish, plan_write, set_out
+from issuebridge.domain.push import (
+    Write,
+    finish,
+    may_mark,
+    plan_write,
+    rewritten,
+    set_out,
+)
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import Part
 from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.once import Step
+from issuebridge.use_cases.pair_linked import PairLinked
 from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.races import RACES_MAX, until_won
 from issuebridge.use_cases.stored import stored
@@ -42,8 +54,11 @@ LEASE_SECONDS = 150
 PAUSE_SECONDS_MIN = 2
 PAUSE_SECONDS_MAX = 3600
 REFUSED_PAUSE_SECONDS = 900
+STOPPED_SECONDS = 60
 UNREACHABLE_SECONDS = 60
 """Nobody waits again for a vendor that does not answer: the time belongs to the others."""
+
+Done = Literal["written", "created", "paired"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,7 @@ class Outcome:
 
     issue_id: str
     connection: str
-    kind: Literal["written", "agreed", "created", "waiting", "parked"]
+    kind: Done | Literal["agreed", "waiting", "parked"]
     detail: str = ""
 
 
@@ -65,7 +80,10 @@ class PushChanges:
     system: Callable[[str], IssueSystem]
     create: CreateCounterpart
     comment: PostComment
+    pair: PairLinked
     landscape: Landscape
+    gate: Gate
+    installation: Callable[[], Installation]
     clock: Clock
 
     def __call__(self, issue_id: str) -> list[Outcome]:
@@ -105,10 +123,13 @@ class PushChanges:
             until = self.clock.now() + timedelta(seconds=UNREACHABLE_SECONDS)
             self.connections.pause(connection, until)
             return self._postpone(issue_id, connection, error, None)
-        except Misconfigured as error:
-            return self._postpone(issue_id, connection, error, REFUSED_PAUSE_SECONDS)
-        except (Transient, Rejected) as error:
-            return self._postpone(issue_id, connection, error, None)
+        except Tripped as error:
+            until = self.clock.now() + timedelta(seconds=STOPPED_SECONDS)
+            self._mark(issue_id, connection, until, str(error), failed=False)
+            return Outcome(issue_id, connection, "waiting", str(error))
+        except (Transient, Rejected, Misconfigured) as error:
+            pause = REFUSED_PAUSE_SECONDS if isinstance(error, Misconfigured) else None
+            return self._postpone(issue_id, connection, error, pause)
 
     def _heed_pause(self, connection: str) -> None:
         now, until = self.clock.now(), self.connections.paused_until(connection)
@@ -124,11 +145,26 @@ class PushChanges:
             return self._switched_off(issue, connection)
         self._heed_pause(connection)
         if connection in issue.refs:
+            self._heed_gates(issue, policy)
             return self._push(issue, connection)
+        if paired := self.pair(issue, connection):
+            return self._told(issue_id, connection, paired, "paired")
         return self._told(issue_id, connection, self.create(issue, connection), "created")
 
+    def _heed_gates(self, issue: CanonicalIssue, policy: Policy) -> None:
+        """To a connection that is stopped nothing is written, and what it said goes nowhere."""
+        lags = lagging(issue, policy)
+        said = [edit.by.removeprefix(DELETED_AT) for n, edit in issue.edits.items() if n in lags]
+        names = [policy.connection, *said]
+        if why := self.gate.shut(names):
+            raise Tripped(why)
+
     def _told(
-        self, issue_id: str, connection: str, step: Step, done: Literal["created", "written"]
+        self,
+        issue_id: str,
+        connection: str,
+        step: Step,
+        done: Literal["created", "paired", "written"],
     ) -> Outcome:
         if step.due_at:
             self._mark(issue_id, connection, step.due_at, step.detail, failed=False)
@@ -154,11 +190,14 @@ class PushChanges:
     def _write_lagging(self, issue: CanonicalIssue, connection: str) -> Outcome:
         policy, system = self.landscape.policies[connection], self.system(connection)
         remote = system.get(issue.refs[connection].remote_id)
+        issue = self._with_mark(issue, policy)
         observed = self._observe(issue, remote, connection)
+        self.gate.check(connection, issue, observed.issue)
         write = plan_write(observed.issue, remote, policy, self.clock.now())
         if not write.changes:
             self._conclude(issue, connection, remote, write, {})
             return Outcome(issue.issue_id, connection, "agreed")
+        self.gate.count(connection, rewritten(observed.issue, policy, write))
         now = self.clock.now()
         lease_until = now + timedelta(seconds=LEASE_SECONDS)
         sending = set_out(observed.issue, policy, write, now=now, lease_until=lease_until)
@@ -169,6 +208,14 @@ class PushChanges:
         self._conclude(sent, connection, reply, write, refused)
         detail = ", ".join(sorted(set(write.changes) - set(refused)))
         return Outcome(issue.issue_id, connection, "written", detail)
+
+    def _with_mark(self, issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
+        """A copy that was not created by us gets its mark when we first write a line to it."""
+        if not may_mark(issue, policy):
+            return issue
+        mark = self.installation().reference(issue.issue_id, policy.connection)
+        ref = issue.refs[policy.connection].model_copy(update={"reference": mark})
+        return with_ref(issue, ref)
 
     def _write(
         self, system: IssueSystem, remote: RemoteIssue, write: Write
@@ -210,6 +257,7 @@ class PushChanges:
                 issue = stored(self.store, issue.issue_id)
                 reply = self.system(connection).get(reply.remote_id)
             observed = self._observe(issue, reply, connection)
+            self.gate.check(connection, issue, observed.issue)
             done, history = finish(
                 observed.issue,
                 self.landscape,

@@ -11,10 +11,12 @@ from datetime import UTC, datetime, time, timedelta
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import CanonicalIssue
-from issuebridge.domain.lag import Landscape, asks_of
+from issuebridge.domain.lag import asks_of
 from issuebridge.domain.prompt import prompt_key
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.rules import Rule, fire
 from issuebridge.ports import Clock, IssueStore, Ledger
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
@@ -26,6 +28,7 @@ class StartPrompts:
     submit: SubmitPrompt
     landscape: Landscape
     config: Config
+    gate: Gate
     clock: Clock
 
     def __call__(self, issue_id: str) -> list[Prompted]:
@@ -46,6 +49,8 @@ class StartPrompts:
             rule = next((rule for rule in self.landscape.rules if rule.name == name), None)
             if rule is None or name not in asks_of(issue, self.landscape):
                 self._put_off(issue, name, None)
+                return None
+            if self.gate.shut([rule.at or ""]):
                 return None
             if not is_paid and not self._pays(rule):
                 self._put_off(issue, name, self._tomorrow())

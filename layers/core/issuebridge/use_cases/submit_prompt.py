@@ -143,9 +143,11 @@ class SubmitPrompt:
             raise Rejected(
                 f"connection {request.connection}: Norm works only at {', '.join(blands)}"
             )
-        found = [self.store.named(name, request.issue) for name in names]
-        issue_id = next((issue_id for issue_id in found if issue_id), request.issue)
-        issue = self.store.load(issue_id)
+        found = {i: n for n in names for i in self.store.named(n, request.issue)}
+        if len(found) > 1:
+            told = ", ".join(f"{issue_id} at {name}" for issue_id, name in found.items())
+            raise Rejected(f"issue {request.issue} is more than one: name one of {told}")
+        issue = self.store.load(next(iter(found), request.issue))
         if issue is None:
             raise Rejected(
                 f"issue {request.issue} is not known here; has its connection been polled?"

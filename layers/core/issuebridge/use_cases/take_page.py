@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 
-from issuebridge.domain.config import Breaker
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -17,10 +16,11 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing, Twin
+from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing, Marked, Twin
 from issuebridge.ports import Clock, ConnectionStore, Ledger, Page, Seen
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.pull_report import PullReport
-from issuebridge.use_cases.take_in import TakeIn, closes
+from issuebridge.use_cases.take_in import Known, TakeIn, Taken
 
 REMAINING_SECONDS_MIN = 30
 """One more read may take a connect and a read time-out, and the state must still be stored."""
@@ -44,6 +44,7 @@ class Held:
     state: ConnectionState
     report: PullReport
     remaining_seconds: Callable[[], float]
+    began_at: datetime
 
     def remember(self, **update: object) -> None:
         self.state = self.state.model_copy(update=update)
@@ -55,17 +56,16 @@ class Held:
 @dataclass
 class TakePage:
     """`salt` stands for the configuration in the fingerprints. One for each round: `fresh` has the
-    fingerprints it kept, `closed` how many issues it closed."""
+    fingerprints it kept."""
 
     held: Held
     take_in: TakeIn
     ledger: Ledger
     connections: ConnectionStore
-    breaker: Breaker
+    gate: Gate
     salt: str
     clock: Clock
     fresh: dict[str, str | None] = field(default_factory=dict)
-    closed: int = 0
     unread: int = 0
 
     @property
@@ -107,9 +107,9 @@ class TakePage:
 
     def bury(self, remote_id: str) -> None:
         take_in = self.take_in
-        self.report.stored |= take_in.bury(self.state.connection, remote_id, self._gate)
+        self.report.stored |= take_in.bury(self.state.connection, remote_id, self._pass)
         self._is_well(remote_id)
-        self._is_no_twin(remote_id)
+        self._is_alone(remote_id)
         self._save({remote_id: None})
 
     def known(self) -> tuple[set[str], set[str]]:
@@ -120,30 +120,19 @@ class TakePage:
         buried = {remote_id for remote_id, digest in digests.items() if digest is None}
         return stored, {*digests, *self.seen.pushed} - buried
 
-    def _gate(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
-        """Count what this round closes; the one that goes beyond the limit is not stored."""
-        if closes(before, after):
-            self._demand_few(1)
-            self.closed += 1
+    def _pass(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
+        self.gate.check(self.state.connection, before, after)
 
     def _check_plan(self, page: Page) -> None:
-        """Tripped, before any of the page is stored, if it closes more than a round may."""
+        """Tripped, before any of the page is stored, if it changes more than may pass at once."""
         name, take_in = self.state.connection, self.take_in
         changed = [row for row in page.issues if not self._is_known(row)]
-        if self.closed + len(changed) > self._closings_max():
-            self._demand_few(sum(take_in.would_close(name, row) for row in changed))
-
-    def _demand_few(self, more: int) -> None:
-        limit = self._closings_max()
-        now, allowed = self.clock.now(), self.state.allowed_until
-        if self.closed + more > limit and not (allowed and allowed > now):
-            raise Tripped(
-                f"more than {limit} linked issues would be closed at once; look at the "
-                f"vendor, then `issuebridge allow {self.state.connection}` if that is right"
-            )
-
-    def _closings_max(self) -> int:
-        return self.breaker.limit(len(self.seen.digests))
+        if not changed or len(changed) <= self.gate.room(name):
+            return
+        sorts = [sort for row in changed for sort in take_in.would_change(name, row)]
+        if reason := self.gate.would_shut(name, sorts):
+            self.gate.close(name, reason)
+            raise Tripped(reason)
 
     def _forget(self, page: Page) -> None:
         """Before a change is stored, the old fingerprint goes: it would hold again if we stopped
@@ -191,8 +180,9 @@ class TakePage:
         self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
     ) -> dict[str, str | None]:
         """The fingerprint of what was taken in; empty if it needs another look."""
+        known = Known(self._gone_since(remote.remote_id), open_creates)
         try:
-            taken = self.take_in(self.state.connection, remote, open_creates, self._gate)
+            taken = self.take_in(self.state.connection, remote, known, self._pass)
         except LostRace as error:
             self.report.failed[remote.display_id] = str(error)
             return {}
@@ -210,16 +200,51 @@ class TakePage:
             return {}
         if taken.kind == "stored":
             self.report.stored[remote.display_id] = taken.issue_id
-        self._is_no_twin(remote.remote_id)
-        if taken.kind == "twin" and len(self.state.twins) < FAILING_MAX:
-            twin = Twin(name=remote.display_id, issue_id=taken.issue_id)
-            self.held.remember(twins={**self.state.twins, remote.remote_id: twin})
+        self._tell_second(remote, taken)
+        self._tell_mark(remote, taken)
         self._is_well(remote.remote_id)
-        return {remote.remote_id: self._digest(taken.remote)}
+        if taken.kind == "moving":
+            return {}
+        left = {taken.replaces: None} if taken.replaces else {}
+        return {remote.remote_id: self._digest(taken.remote), **left}
 
-    def _is_no_twin(self, remote_id: str) -> None:
-        rest = {k: v for k, v in self.state.twins.items() if k != remote_id}
-        self.held.remember(twins=rest)
+    def _gone_since(self, remote_id: str) -> datetime | None:
+        """When, in an earlier round, the copy that this one may replace was gone already."""
+        twin = self.state.twins.get(remote_id)
+        since = twin.since if twin else None
+        return since if since and since < self.held.began_at else None
+
+    def _tell_second(self, remote: RemoteIssue, taken: Taken) -> None:
+        if taken.kind not in ("twin", "moving"):
+            self._is_alone(remote.remote_id)
+            return
+        known = self.state.twins.get(remote.remote_id)
+        since = (known.since if known else None) or self.held.began_at
+        twin = Twin(
+            name=remote.display_id,
+            issue_id=taken.issue_id,
+            since=since if taken.kind == "moving" else None,
+        )
+        if known or len(self.state.twins) < FAILING_MAX:
+            self.held.remember(twins={**self.state.twins, remote.remote_id: twin})
+
+    def _tell_mark(self, remote: RemoteIssue, taken: Taken) -> None:
+        """Marks that keep appearing mean that another bridge is at work: nothing is created."""
+        marked, remote_id = self.state.marked, remote.remote_id
+        if taken.kind != "marked":
+            if remote_id in marked:
+                self.held.remember(marked={k: v for k, v in marked.items() if k != remote_id})
+            return
+        if taken.stops and remote_id not in marked and not self.seen.digests.get(remote_id):
+            self.gate.stop_creating(self.state.connection, taken.why)
+        if remote_id in marked or len(marked) < FAILING_MAX:
+            mark = Marked(name=remote.display_id, why=taken.why)
+            self.held.remember(marked={**marked, remote_id: mark})
+
+    def _is_alone(self, remote_id: str) -> None:
+        if remote_id in self.state.twins:
+            rest = {k: v for k, v in self.state.twins.items() if k != remote_id}
+            self.held.remember(twins=rest)
 
     def _is_well(self, remote_id: str) -> None:
         if remote_id in self.state.failing:

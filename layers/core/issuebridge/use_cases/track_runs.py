@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import Gone, SyncError
+from issuebridge.domain.errors import Gone, SyncError, Tripped
 from issuebridge.domain.issue import AgentRun, CanonicalIssue, Edit, HistoryEntry
-from issuebridge.domain.lag import Landscape, settle
+from issuebridge.domain.lag import settle
+from issuebridge.domain.routing import Landscape
 from issuebridge.domain.run import Shown, follow
 from issuebridge.ports import Agent, Clock, IssueStore, Ledger
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.prompt_line import PromptLine
 from issuebridge.use_cases.submit_prompt import CLOCKS_APART_SECONDS, Prompted, SubmitPrompt
 
@@ -47,6 +49,7 @@ class TrackRuns:
     submit: SubmitPrompt
     landscape: Landscape
     config: Config
+    gate: Gate
     clock: Clock
 
     def __call__(self, *, remaining_seconds: Callable[[], float]) -> Tracked:
@@ -109,6 +112,9 @@ class TrackRuns:
             return issue, ()
         edits = {**issue.edits, "status": Edit(by=BY_NORM, at=now)}
         edited = issue.model_copy(update={"status": status, "edits": edits})
+        if why := self.gate.shut([effect.connection]):
+            raise Tripped(why)
+        self.gate.check(effect.connection, issue, edited)
         entry = HistoryEntry(
             at=now,
             field="status",

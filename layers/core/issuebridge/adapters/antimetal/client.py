@@ -5,6 +5,7 @@ of which may be empty; the caller dedupes, and bounds the pages of a walk.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -96,7 +97,8 @@ class AntimetalIssues:
             raise
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise Transient(f"{self._http.name}: GET {ISSUES}: the answer is no list")
-        return _readable(rows_of(page["data"])), _following(page)
+        rows = [replace(issue, is_row=True) for issue in _readable(rows_of(page["data"]))]
+        return rows, _following(page)
 
     def get(self, remote_id: str) -> RemoteIssue:
         issue = _read(self._http.send("GET", ISSUE, remote_id))

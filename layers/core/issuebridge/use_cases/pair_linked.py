@@ -1,0 +1,150 @@
+"""Pair two issues that a person has linked already: one's link is the other's address.
+
+Both are known here, each by itself. The copy of one joins the other, which keeps its id: the one
+of the side where a route leaves from, whose values come first.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from issuebridge.domain.converge import link, observe
+from issuebridge.domain.errors import Rejected
+from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.lag import settle
+from issuebridge.domain.mark import Installation
+from issuebridge.domain.routing import Landscape, points_across
+from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
+from issuebridge.use_cases.gate import Gate
+from issuebridge.use_cases.once import Step
+from issuebridge.use_cases.races import until_won
+from issuebridge.use_cases.stored import stored
+
+NOT_YET = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class PairLinked:
+    store: IssueStore
+    ledger: Ledger
+    system: Callable[[str], IssueSystem]
+    landscape: Landscape
+    gate: Gate
+    installation: Callable[[], Installation]
+    clock: Clock
+
+    def __call__(self, issue: CanonicalIssue, connection: str) -> Step | None:
+        """None where no link leads across: it may be created there."""
+        leads = [a for a in points_across(issue, self.landscape) if a.connection == connection]
+        pointing = () if leads else self._pointing_at(issue, connection)
+        if not leads and not pointing:
+            return None
+        if self._is_under_way(issue, connection):
+            return None
+        ends = (connection, issue.origin)
+        if why := next(filter(None, map(self.gate.hinders_creating, ends)), None):
+            return Step("waiting", why, self.clock.now() + NOT_YET)
+        if leads:
+            return self._to(issue, connection, leads[0].name)
+        return self._from(issue, connection, pointing)
+
+    def _is_under_way(self, issue: CanonicalIssue, connection: str) -> bool:
+        """A counterpart was asked for before the link was there: its answer comes first."""
+        effect = self.ledger.get(self.installation().reference(issue.issue_id, connection))
+        return effect is not None and effect.is_open and effect.sends > 0
+
+    def _to(self, issue: CanonicalIssue, connection: str, name: str) -> Step:
+        found = [self._alone(i, connection) for i in self.store.named(connection, name)]
+        free = [other for other in found if other]
+        if len(free) != 1 or len(found) != 1:
+            why = "is linked already" if found else "is not known there"
+            return self._park(issue, connection, f"its link leads to {name}, which {why}")
+        back = self._pointing_at(free[0], issue.origin)
+        if [other.issue_id for other in back] != [issue.issue_id]:
+            return self._park(issue, connection, f"its link leads to {name}, and so do others'")
+        return self._joined(issue, free[0])
+
+    def _from(
+        self, issue: CanonicalIssue, connection: str, pointing: Sequence[CanonicalIssue]
+    ) -> Step:
+        if len(pointing) > 1:
+            names = ", ".join(other.refs[connection].display_id for other in pointing)
+            return self._park(issue, connection, f"{names} all have a link to it: leave one")
+        return self._joined(pointing[0], issue)
+
+    def _joined(self, pointing: CanonicalIssue, pointed_at: CanonicalIssue) -> Step:
+        kept, other = (pointed_at, pointing)
+        ends = (pointing.origin, pointed_at.origin)
+        routes = {(route.source, route.target) for route in self.landscape.routes}
+        if ends in routes and ends[::-1] not in routes:
+            kept, other = pointing, pointed_at
+        joined = self.join(kept.issue_id, other.issue_id)
+        return Step("done", joined.refs[other.origin].display_id)
+
+    def _pointing_at(self, issue: CanonicalIssue, connection: str) -> list[CanonicalIssue]:
+        """Issues of that connection, not linked yet, whose link is this one's address."""
+        url = issue.refs[issue.origin].url if issue.origin in issue.refs else None
+        if (
+            url is None
+            or not self.landscape.policies[connection].fields["external_link"].reads_native
+        ):
+            return []
+        found = (self.store.load(issue_id) for issue_id in self.store.pointing(url))
+        return [
+            other
+            for other in found
+            if other
+            and other.external_link == url
+            and other.origin == connection
+            and [*other.refs] == [connection]
+        ]
+
+    def _alone(self, issue_id: str, connection: str) -> CanonicalIssue | None:
+        issue = self.store.load(issue_id)
+        is_alone = issue is not None and [*issue.refs] == [connection]
+        return issue if is_alone else None
+
+    def join(self, kept_id: str, other_id: str) -> CanonicalIssue:
+        """The only copy of the other issue becomes one of the kept issue's, whose values come
+        first; what it said differently is told. Rejected where that cannot be."""
+
+        def step() -> CanonicalIssue:
+            kept, other = stored(self.store, kept_id), stored(self.store, other_id)
+            connection = _only_copy(kept, other)
+            policy, now = self.landscape.policies[connection], self.clock.now()
+            remote = self.system(connection).get(other.refs[connection].remote_id)
+            linked = link(kept, remote, policy, now)
+            skew = self.system(connection).skew
+            seen = observe(linked, remote, self.landscape, connection, now=now, skew=skew)
+            runs = (*seen.issue.runs, *other.runs)
+            after = settle(
+                seen.issue.model_copy(update={"runs": runs}), self.landscape, now, renew=True
+            )
+            self.gate.check(connection, kept, after)
+            empty = {"refs": {}, "pending": {}, "asks": {}, "parked": {}, "joined": kept_id}
+            emptied = other.model_copy(update=empty)
+            return self.store.join(after, emptied, connection, seen.history)
+
+        return until_won(f"{kept_id} and {other_id}", step)
+
+    def _park(self, issue: CanonicalIssue, connection: str, reason: str) -> Step:
+        def step() -> Step:
+            now = stored(self.store, issue.issue_id)
+            parked = {**now.parked, connection: reason}
+            pending = {name: mark for name, mark in now.pending.items() if name != connection}
+            self.store.commit(now.model_copy(update={"parked": parked, "pending": pending}))
+            return Step("parked", reason)
+
+        return until_won(issue.issue_id, step)
+
+
+def _only_copy(kept: CanonicalIssue, other: CanonicalIssue) -> str:
+    """The connection of the other issue's copy."""
+    live = [name for name, ref in other.refs.items() if ref.is_live]
+    if kept.issue_id == other.issue_id or len(live) != 1 or len(other.refs) != 1:
+        raise Rejected(f"{other.title}: it has more than one copy, or none: unlink it first")
+    if live[0] in kept.refs:
+        raise Rejected(f"{kept.title} has a copy at {live[0]} already: unlink it first")
+    if other.prompts or any(run.outcome == "running" for run in other.runs):
+        raise Rejected(f"{other.title}: Norm works on it: try again when it has ended")
+    return live[0]
