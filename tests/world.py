@@ -106,7 +106,7 @@ class World:
 
     given: dict[str, object] = field(default_factory=document)
     clock: FakeClock = field(default_factory=FakeClock)
-    installation: Installation = field(default_factory=Installation.new)
+    installation: Installation = field(default_factory=Installation.new, kw_only=True)
 
     def __post_init__(self) -> None:
         """The routes are switched on as the world begins."""

@@ -18,6 +18,7 @@ from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, Dynam
 from issuebridge.adapters.table import Table
 from issuebridge.domain.config import parse_config
 from ops.local_stack import LocalStack
+from ops.stack import installation
 from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -87,6 +88,7 @@ def cold(monkeypatch, local_aws, dynamodb):
         monkeypatch.setenv(variable, value)
     monkeypatch.setenv("TABLE_NAME", dynamodb.name)
     monkeypatch.setenv("HISTORY_DAYS", "90")
+    monkeypatch.setenv("INSTALLATION_SECRET", f"{dynamodb.name}/installation")
     monkeypatch.setenv("PROMPT_DEAD_LETTERS_URL", _dead_letters(dynamodb))
     kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]
     for each in kept_warm:
@@ -117,6 +119,7 @@ def vendors():
 def bridge(cold, dynamodb: DynamoDB, vendors):
     """A stored configuration over the three vendors, and their keys in Secrets Manager."""
     secrets = dynamodb.session.client("secretsmanager")
+    tag = installation(dynamodb.session, f"{dynamodb.name}/installation").tag
     connections = {}
     for name, sim in vars(vendors).items():
         secret = f"{dynamodb.name}/{name}"
@@ -131,5 +134,5 @@ def bridge(cold, dynamodb: DynamoDB, vendors):
     route = {"from": "voice", "to": "incidents", "daily_budget": 9, "since": "2026-01-01T00:00Z"}
     routes = [{**route, "filter": {"severity": ["critical"]}}]
     document = {"version": 1, "connections": connections, "routes": routes}
-    dynamodb.configs.save(parse_config(document, "test"))
+    dynamodb.configs.save(parse_config(document, "test"), tag)
     return SimpleNamespace(db=dynamodb, vendors=vendors)

@@ -49,7 +49,7 @@ def test_one_of_many_issues_at_once_takes_a_remote(dynamodb):
     (won,) = winners(
         lambda n: dynamodb.issues.commit(issue(f"is{n}", **at_voice()), linked="voice")
     )
-    assert dynamodb.issues.named("voice", "T-1") == won.issue_id
+    assert dynamodb.issues.named("voice", "T-1") == [won.issue_id]
     assert [i.issue_id for i in dynamodb.issues.all()] == [won.issue_id]
 
 
@@ -167,7 +167,7 @@ def test_a_table_that_is_not_there_is_a_wrong_setting(dynamodb):
 
 def test_a_stored_configuration_is_read_back_as_it_was(dynamodb):
     config = parse_config(document(), "test")
-    dynamodb.configs.save(config)
-    assert dynamodb.configs.load() == config
+    dynamodb.configs.save(config, "tagof")
+    assert dynamodb.configs.load() == (config, "tagof")
     (item,) = dynamodb.client.scan(TableName=dynamodb.name)["Items"]
     assert json.loads(item["doc"]["S"])["routes"][0]["from"] == "antimetal"

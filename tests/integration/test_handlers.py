@@ -90,7 +90,7 @@ def prompts(bridge, function: str, event: dict[str, object]) -> None:
     handle("poll_bland", {"whole_sweep": True})
     assert handle(function, event) == {"batchItemFailures": []}
     (run,) = bridge.vendors.voice.runs
-    recorded = bridge.db.issues.load(bridge.db.issues.named("voice", "T-1001")).runs[0]
+    recorded = bridge.db.issues.load(*bridge.db.issues.named("voice", "T-1001")).runs[0]
     assert (recorded.run_id, recorded.intent) == (run["run_id"], run["intent"])
     assert (recorded.intent, recorded.requested_by) == ("verify", "ada@example.com")
 
@@ -107,7 +107,7 @@ def tracks(bridge, function: str, event: dict[str, object]) -> None:
     (key,) = handle(function, event)["running"]
     bridge.vendors.voice.advance(60)
     assert handle(function, event)["ended"] == {key: "complete"}
-    (run,) = bridge.db.issues.load(bridge.db.issues.named("voice", "T-1001")).runs
+    (run,) = bridge.db.issues.load(*bridge.db.issues.named("voice", "T-1001")).runs
     assert (run.outcome, run.response) == ("complete", "Done (verify).")
 
 

@@ -96,8 +96,8 @@ def test_an_issue_that_exists_is_not_stored_as_a_new_one(stores):
 @pytest.mark.parametrize("name", ["uuid-1", "T-1"])
 def test_an_issue_is_found_by_both_its_names_at_a_connection_and_only_there(stores, name):
     stores.issues.commit(issue(**at_voice()), linked="voice")
-    assert stores.issues.named("voice", name) == "is1"
-    assert stores.issues.named("other", name) is None
+    assert stores.issues.named("voice", name) == ["is1"]
+    assert stores.issues.named("other", name) == []
 
 
 def test_a_short_code_names_an_issue_and_takes_nothing_from_another(stores):
@@ -106,7 +106,7 @@ def test_a_short_code_names_an_issue_and_takes_nothing_from_another(stores):
     stores.issues.commit(issue("is2", **at_voice("uuid-2", "7")), linked="voice")
     assert [stores.issues.find("voice", n) for n in ("uuid-1", "uuid-2")] == ["is1", "is2"]
     assert stores.issues.find("voice", "7") is None
-    assert stores.issues.named("voice", "7") == "is2"
+    assert stores.issues.named("voice", "7") == ["is1", "is2"]
 
 
 def test_a_remote_whose_two_names_are_one_can_be_linked(stores):
@@ -119,7 +119,7 @@ def test_a_remote_that_is_linked_cannot_be_taken_by_another_issue(stores):
     with pytest.raises(LostRace):
         stores.issues.commit(issue("is2", **at_voice("uuid-1", "T-2")), linked="voice")
     assert stores.issues.load("is2") is None
-    assert [stores.issues.named("voice", n) for n in ("uuid-2", "T-2")] == [None, None]
+    assert [stores.issues.named("voice", n) for n in ("uuid-2", "T-2")] == [[], []]
     assert stores.issues.find("voice", "uuid-1") == "is1"
 
 

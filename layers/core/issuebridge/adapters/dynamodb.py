@@ -48,7 +48,7 @@ class DynamoDBIssueStore:
     def named(self, connection: str, name: str) -> Sequence[str]:
         exact = self.find(connection, name)
         rows = () if exact else self.table.query(f"ALIAS#{connection}#{name}")
-        return [exact] if exact else [str(row["issue_id"]["S"]) for row in rows]
+        return [exact] if exact else [*{str(row["issue_id"]["S"]): None for row in rows}]
 
     def pointing(self, url: str) -> Sequence[str]:
         return [str(row["sk"]["S"]) for row in self.table.query(_link_pk(url))]
