@@ -52,14 +52,18 @@ def test_one_pass_takes_out_what_many_would(text):
         pytest.param("@nor\u33a1", id="its last letter is the first of a sign for square metres"),
         pytest.param("@nor\u339c", id="its last letter is the first of a sign for millimetres"),
         pytest.param("@\u2116rm", id="its first letters are a numero sign"),
-        pytest.param("@\u200b\uff20\u0301\ufe6bnorm", id="signs in a row, with much that is unseen"),
+        pytest.param(
+            "@\u200b\uff20\u0301\ufe6bnorm", id="signs in a row, with much that is unseen"
+        ),
     ],
 )
 def test_a_mention_in_letters_that_stand_for_several_is_taken_out(mention):
     assert not set(AT) & set(without_mention(f"ask {mention} now"))
 
 
-@pytest.mark.parametrize("text", ["ada@example.com", "@nor", "@n@orm", "@ norm", "@\nnorm", "@no\nrm"])
+@pytest.mark.parametrize(
+    "text", ["ada@example.com", "@nor", "@n@orm", "@ norm", "@\nnorm", "@no\nrm"]
+)
 def test_what_mentions_nobody_stays_as_it_is(text):
     assert without_mention(text) == text
 
