@@ -201,6 +201,12 @@ class TestEveryReader:
                 pytest.fail(f"{name}: {error}")
 
 
+@pytest.mark.parametrize("name", ["prompt_detail", "rule_text", "printable", "cut"])
+def test_what_is_cut_off_costs_nothing(name):
+    words = SHAPES["many beginnings of a mention"](MANY)
+    steps(lambda: READERS[name](words), STEPS_AT_ANY_RATE + STEPS_A_CHARACTER * 4000)
+
+
 LETTERS = ("a run of '@'", "a run of '\\ud800'", "a run of '\\U0001f4de'")
 LINES = ("a run of '\\n'", "a run of '\\n[issuebridge ref=ibours]'")
 

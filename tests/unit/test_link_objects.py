@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from issuebridge.adapters.payload import canonical_json
-from issuebridge.domain.reading import find_url
+from issuebridge.domain.policy import FieldPolicy
+from issuebridge.domain.reading import carries, find_url
 from tests.hostile import any_link
 
 GITHUB_USER = {
@@ -197,6 +198,11 @@ SENTRY_WEBHOOK = {
             id="an icon that comes first",
         ),
         pytest.param(
+            {"blocks": {"html_url": "https://t.example/6"}, "url": "https://t.example/5"},
+            "https://t.example/5",
+            id="another issue under a surer name",
+        ),
+        pytest.param(
             {"html_url": "https://ann:key@t.example/5", "url": "https://t.example/5"},
             "https://t.example/5",
             id="a better name for an address that may not be carried",
@@ -288,3 +294,24 @@ def test_what_was_found_is_found_again(chance):
     if url is not None:
         assert find_url(url) == url
         url.encode()
+
+
+LINED = FieldPolicy(lens=None, capability="read_only", carrier="managed_line")
+
+
+@pytest.mark.parametrize(
+    "raws",
+    [
+        pytest.param(('{"url":"https://a.example/1/?x=1&amp;y=2"}', None), id="natively"),
+        pytest.param((None, "<HTTPS://A.example:443/1?x=1&y=2>"), id="in our line"),
+        pytest.param(('{"url":"https://b.example"}', "https://a.example/1?x=1&y=2"), id="beside"),
+    ],
+)
+def test_a_link_that_was_rewritten_is_carried_all_the_same(raws):
+    assert carries(LINED, raws, "https://a.example/1?x=1&y=2")
+    assert not carries(LINED, raws, "https://a.example/1?x=1&y=3")
+
+
+@pytest.mark.parametrize("raws", [(), (None, None), ('{"self":"https://a.example"}', "?")])
+def test_a_copy_that_shows_no_page_carries_none(raws):
+    assert not carries(LINED, raws, "https://a.example")

@@ -77,6 +77,7 @@ REWRITES = {
     "with the port it has anyway": with_port,
     "with a slash at its end": with_slash,
     "in percents": lambda url: quote(url, safe=":/?#&=%"),
+    "decomposed, in percents": lambda url: quote(unicodedata.normalize("NFD", url), ":/?#&=%"),
     "in small percents": lambda url: quote(url, safe=":/?#&=%").replace("%C3%A9", "%c3%a9"),
     "in more percents than needed": lambda url: (
         url.replace("a", "%61").replace("%61", "a", 1) if "a.example" in url else url
@@ -168,6 +169,8 @@ APART = [
     "https://a.example/\u00e9",
     "https://a.example/e",
     "https://a.example/1?url=https%3A%2F%2Fa.example%2F5",
+    "https://a.example/5",
+    "https://urldefense.com/v3/__https://a.example/5*__;A!!K8!x$",
     "https://search.example/?q=https%3A%2F%2Fa.example%2F1",
     "https://login.example/?next=https%3A%2F%2Fa.example%2F1",
     safelink("https://a.example/3"),

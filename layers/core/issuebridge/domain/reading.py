@@ -13,6 +13,7 @@ from typing import NamedTuple
 from issuebridge.domain.issue import RemoteIssue
 from issuebridge.domain.managed_line import line_safe, read_line
 from issuebridge.domain.policy import FieldPolicy, Policy
+from issuebridge.domain.rewriting import same_link
 from issuebridge.domain.words import CANONICAL_WORDS, FIELDS, Field, Lens
 
 _PAGE_NAMES = (
@@ -176,7 +177,7 @@ def carries(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | Non
         return policy.lens is not None or line is None or policy.carrier == "comment"
     if policy.lens:
         return policy.lens.means(native, wanted) or line == wanted
-    return (native is not None and find_url(native) == wanted) or line == wanted
+    return same_link(find_url(native or ""), wanted) or same_link(line, wanted)
 
 
 def agrees(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | None) -> bool:
