@@ -172,6 +172,16 @@ SENTRY_WEBHOOK = {
             "https://github.com/acme/api/issues/7",
             id="a page whose path says api",
         ),
+        pytest.param(
+            {"number": 7, "url": "https://github.com/acme/rest/issues/7"},
+            "https://github.com/acme/rest/issues/7",
+            id="a page whose path says rest",
+        ),
+        pytest.param(
+            {"key": "api-123", "url": "https://t.example/p/api/123"},
+            "https://t.example/p/api/123",
+            id="a page by its number in a project called api",
+        ),
         pytest.param(GITLAB, "https://gitlab.example/acme/voice/-/issues/6", id="a GitLab issue"),
         pytest.param(
             JIRA_REMOTE_LINK, "https://tracker.example/support?id=1", id="a Jira remote link"
@@ -229,6 +239,10 @@ def test_the_page_is_found_in_the_object_of(shown, page):
         pytest.param({"url": "https://api.linear.app/graphql"}, id="an API under the name of url"),
         pytest.param({"url": "https://ghe.example/api/v3/repos/a/b/issues/1"}, id="GitHub at home"),
         pytest.param({"href": "https://jira.example/jira/rest/api/latest/issue/1"}, id="Jira's"),
+        pytest.param({"url": "https://a.zendesk.com/api/v2/tickets/5.json"}, id="Zendesk's"),
+        pytest.param({"url": "https://app.asana.com/api/1.0/tasks/5"}, id="Asana's"),
+        pytest.param({"url": "https://a.example/rest/servicedeskapi/request/5"}, id="a desk's"),
+        pytest.param({"url": "https://a.service-now.com/api/now/table/x/5"}, id="ServiceNow's"),
         pytest.param({"link": "https://dev.azure.com/a/b/_apis/wit/workItems/1"}, id="Azure's"),
         pytest.param({"avatar": "https://a.example/a.png", "name": "Ann"}, id="a picture alone"),
         pytest.param({"_links": {"html": {"href": "https://a.example"}}}, id="links for machines"),

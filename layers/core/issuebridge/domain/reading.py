@@ -40,11 +40,11 @@ _PICTURE = re.compile("icon|avatar|image|logo|photo|picture|thumb", re.IGNORECAS
 _FOR_MACHINES = {"self", "_links", "api_url", "apiUrl"}
 _API = re.compile(
     r"https?://(?:[^/?#]*\.)?api(?:-[^/?#.]*)?\."
-    r"|https?://[^?#]*/api/(?:v?\d+(?:\.\d+)*|graphql|now)(?:[/?#]|$)"
-    r"|https?://[^?#]*/rest/\w+/(?:\d+(?:\.\d+)*|latest)(?:[/?#]|$)"
-    r"|https?://[^?#]*/_apis/",
+    r"|https?://[^?#]*/(?:api|rest/agile)/(?:v?\d[\d.]*|latest|now)/[^?#]"
+    r"|https?://[^?#]*/(?:api/graphql|rest/servicedeskapi|_apis)\b",
     re.IGNORECASE,
 )
+"""An address for machines. A page may lie under `api` too: that of a project of this name."""
 
 _HIDDEN = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
