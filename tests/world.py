@@ -34,6 +34,7 @@ TRAITS = {
         description_units_max=10_000,
         description_writable=True,
         comments=True,
+        wakes_agent=True,
         unproven=frozenset({"external_link"}),
     ),
     "antimetal": Traits(

@@ -91,7 +91,7 @@ READERS = {
     "utf16_units": text.utf16_units,
     "cut": lambda words: text.cut(words, 100),
     "cut_bytes": lambda words: text.cut_bytes(words, 100),
-    "find_lines": managed_line.find_lines,
+    "find_marks": managed_line.find_marks,
     "read_line": lambda words: managed_line.read_line(words, "ibours"),
     "put_line": lambda words: managed_line.put_line(words, LINE),
     "drop_line": lambda words: managed_line.drop_line(words, "ibours"),
@@ -215,7 +215,7 @@ LINES = ("a run of '\\n'", "a run of '\\n[issuebridge ref=ibours]'")
     ("name", "shape"),
     [
         *product(("without_mention", "utf16_units", "cut", "cut_bytes"), LETTERS),
-        *product(("find_lines", "read_line", "put_line", "drop_line", "without_lines"), LINES),
+        *product(("find_marks", "read_line", "put_line", "drop_line", "without_lines"), LINES),
     ],
 )
 def test_a_million_characters_are_no_matter(name, shape):

@@ -5,6 +5,9 @@ import unicodedata
 
 AT = "@\uff20\ufe6b"
 _SIGN = re.compile(f"([{AT}])")
+_EMAIL = re.compile(
+    rf"(?<![\w.+{AT}-])[\w.+-]{{1,64}}@[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}})+", re.I
+)
 _MENTION = "norm"
 _UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zl", "Zp"}
 _FILLERS = "\u115f\u1160\u3164\uffa0"
@@ -28,6 +31,15 @@ def without_mention(text: str) -> str:
         goes = _wakes(words, next_goes=goes)
         kept += [words] if goes else [words, sign]
     return "".join([first, *reversed(kept)])
+
+
+def without_call(text: str) -> str:
+    """The same where no agent listens: there an e-mail address keeps its sign."""
+    kept, end = [], 0
+    for address in _EMAIL.finditer(text):
+        kept += [without_mention(text[end : address.start()]), address[0]]
+        end = address.end()
+    return "".join([*kept, without_mention(text[end:])])
 
 
 def _wakes(words: str, *, next_goes: bool) -> bool:

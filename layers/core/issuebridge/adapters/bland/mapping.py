@@ -38,6 +38,7 @@ TRAITS = Traits(
     description_units_max=10_000,
     description_writable=True,
     comments=True,
+    wakes_agent=True,
     unproven=frozenset({"external_link"}),
 )
 
