@@ -108,6 +108,7 @@ class World:
     given: dict[str, object] = field(default_factory=document)
     clock: FakeClock = field(default_factory=FakeClock)
     installation: Installation = field(default_factory=Installation.new, kw_only=True)
+    salt: str = field(default="salt", kw_only=True)
 
     def __post_init__(self) -> None:
         """The routes are switched on as the world begins."""
@@ -171,7 +172,7 @@ class World:
             self.agent_of,
             self.config,
             self.landscape,
-            "salt",
+            self.salt,
             lambda: self.installation,
             self.clock,
         )
