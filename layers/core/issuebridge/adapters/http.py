@@ -51,7 +51,6 @@ RETRY_AFTER_SECONDS_MAX = 3600
 WORDS_MAX = 300
 SKEW_NOISE = timedelta(seconds=2)
 SKEW_MAX = timedelta(days=1)
-"""A server that is further off has no clock to go by."""
 
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
@@ -107,7 +106,7 @@ class _Call:
 class Http:
     """One vendor's API under one key, which is asked for at each request and kept nowhere.
 
-    `skew` is how far the server's clock ran ahead of ours at its last answer. With `login_pages`
+    `ahead` is how far the server's clock ran ahead of ours at its last answer. With `login_pages`
     an HTML page in place of data means that the key was not accepted.
     """
 
@@ -120,10 +119,16 @@ class Http:
     login_pages: bool = False
     transport: Transport = field(default_factory=over_network)
     timing: Timing = field(default_factory=Timing)
-    skew: timedelta = field(default=timedelta(), init=False)
+    ahead: timedelta = field(default=timedelta(), init=False)
 
     def __post_init__(self) -> None:
         self._pacer = Pacer(self.requests_per_second, self.timing)
+
+    @property
+    def skew(self) -> timedelta:
+        """A date in whole seconds, on a reply that travelled, cannot tell a small skew from none;
+        and a server that is very far off has no clock to go by."""
+        return self.ahead if SKEW_NOISE < abs(self.ahead) < SKEW_MAX else timedelta()
 
     def send(
         self, method: str, path: str, *ids: str, query: Query = (), body: object = None
@@ -182,7 +187,7 @@ class Http:
             raise (Unreachable if call.method == "GET" else Ambiguous)(said) from error
         now = self.timing.now()
         dated = _date(reply.headers.get("date", ""))
-        self.skew = _skew(dated, now) if dated else self.skew
+        self.ahead = dated - now if dated else self.ahead
         if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
             return self._accepted(call, reply)
         raise self._refused(call, reply, _pause_seconds(reply, dated or now))
@@ -230,12 +235,6 @@ def second_source() -> Iterator[None]:
         raise
     except SyncError:
         return
-
-
-def _skew(dated: datetime, now: datetime) -> timedelta:
-    """A date in whole seconds, on a reply that travelled, cannot tell a small skew from none."""
-    apart = dated - now
-    return apart if SKEW_NOISE < abs(apart) < SKEW_MAX else timedelta()
 
 
 def _date(text: str) -> datetime | None:

@@ -25,7 +25,8 @@ def _number(value: object) -> int:
         return 0
 
 
-def _id(value: object) -> str | None:
+def id_of(value: object) -> str | None:
+    """What names a thing, as text; None for what can name nothing."""
     named = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
     return _word(value) if named else None
 
@@ -49,7 +50,7 @@ Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
 Number = Annotated[int, BeforeValidator(_number)]
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 Flag = Annotated[bool, BeforeValidator(flag)]
-Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1)]
+Id = Annotated[str, BeforeValidator(id_of), StringConstraints(min_length=1)]
 
 
 class Payload(BaseModel):

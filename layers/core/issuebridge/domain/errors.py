@@ -7,6 +7,7 @@ SyncError
 │   └── Ambiguous        sent, and no answer says whether it was done: look before sending again
 ├── Rejected             the other system said no and will again
 │   ├── Gone             the issue is not there (404, 410)
+│   │   └── Moved        another issue was told of in its place: nothing goes on with it
 │   ├── Conflict         something under way there forbids it for now (409)
 │   └── StaleCursor      the page cursor is no longer good: start the walk again
 ├── LostRace             somebody wrote first: re-read, merge again
@@ -46,6 +47,10 @@ class Rejected(SyncError):
 
 class Gone(Rejected):
     """The issue does not exist for this key."""
+
+
+class Moved(Gone):
+    """Asked for one issue, the vendor told of another: merged, moved, or mixed up on the way."""
 
 
 class Conflict(Rejected):

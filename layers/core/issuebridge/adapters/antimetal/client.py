@@ -7,17 +7,19 @@ of which may be empty; the caller dedupes, and bounds the pages of a walk.
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from issuebridge.adapters.antimetal.mapping import (
     OPEN_STATUSES,
     from_canonical,
+    holds_reference,
     shown_time,
     to_canonical,
 )
 from issuebridge.adapters.http import Http, second_source
+from issuebridge.adapters.identity import about, born_before, carries_line, same_id
 from issuebridge.adapters.network import over_network
-from issuebridge.adapters.payload import canonical_json, rows_of
+from issuebridge.adapters.payload import rows_of
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
@@ -37,6 +39,8 @@ ISSUE = ISSUES + "/{id}"
 REQUESTS_PER_SECOND_DEFAULT = 1
 LIMIT = 100
 PAGES_MAX = 100
+PROOFS_MAX = 20
+"""Who finds more by one reference is not asked about each."""
 STARTS: dict[Lane, str] = {"hot": f"{OPEN_STATUSES[0]}/", "sweep": "/"}
 NEXT_STATUS = dict(pairwise(OPEN_STATUSES))
 
@@ -102,7 +106,7 @@ class AntimetalIssues:
         issue = _read(self._http.send("GET", ISSUE, remote_id))
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
-        return issue
+        return about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
 
     def create(self, draft: Draft) -> RemoteIssue:
         """May start a paid investigation there."""
@@ -113,23 +117,25 @@ class AntimetalIssues:
         return made
 
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
-        """Search for the reference; then look through the rows for the draft's millisecond.
-
-        Rows show no time of creation and come in no promised order, so `since` narrows nothing.
-        """
-        issues: list[RemoteIssue] = []
+        """Search for the reference; then look through the rows for the draft's millisecond. What
+        they hint at is proved by its detail, as rows show no time of creation."""
+        hits: list[RemoteIssue] = []
         with second_source():
-            issues, _ = self._ask({"search": draft.reference})
-        found = [i for i in issues if draft.reference in i.description] or self._in_rows(draft)
+            hits, _ = self._ask({"search": draft.reference})
+        hits = sorted(hits, key=lambda hit: not carries_line(hit.description, draft.reference))
+        proofs = (self._proof(hit, draft, since) for hit in hits[:PROOFS_MAX])
+        found = [issue for issue in proofs if issue] or self._in_rows(draft, since)
         return sorted(found, key=lambda issue: issue.number)
 
-    def _in_rows(self, draft: Draft) -> list[RemoteIssue]:
+    def _in_rows(self, draft: Draft, since: datetime) -> list[RemoteIssue]:
         """Where one row shows twice another may not have shown at all: look once more."""
         for _ in range(2):
             after, known, moved = "", set[str](), False
             for _ in range(PAGES_MAX):
                 issues, following = self._page({"startingAfter": after})
-                if found := [issue for issue in issues if self._is_ours(issue, draft)]:
+                hints = (issue for issue in issues if self._hint(issue, draft))
+                proofs = (self._proof(hint, draft, since) for hint in hints)
+                if found := [issue for issue in proofs if issue]:
                     return found
                 ids = {issue.remote_id for issue in issues}
                 moved |= bool(ids & known)
@@ -143,14 +149,21 @@ class AntimetalIssues:
                 break
         return []
 
-    def _is_ours(self, issue: RemoteIssue, draft: Draft) -> bool:
-        """A time that is shown in whole seconds proves nothing: the detail tells what it holds."""
-        if draft.reference in issue.description:
-            return True
-        shown = shown_time(issue, draft, self._connection)
-        if shown == "rounded":
-            return draft.reference in canonical_json(self.get(issue.remote_id).payload)
-        return shown == "exact"
+    def _hint(self, row: RemoteIssue, draft: Draft) -> Literal["exact", "rounded"] | None:
+        """A time that is shown in whole seconds proves nothing by itself."""
+        is_marked = carries_line(row.description, draft.reference)
+        return "exact" if is_marked else shown_time(row, draft, self._connection)
+
+    def _proof(self, row: RemoteIssue, draft: Draft, since: datetime) -> RemoteIssue | None:
+        """The whole issue, if it is the draft's and was not there before it was sent."""
+        try:
+            issue = self.get(row.remote_id)
+        except Gone:
+            return None
+        if born_before(issue, since + self._http.ahead):
+            return None
+        is_ours = self._hint(row, draft) == "exact" or holds_reference(issue, draft.reference)
+        return issue if is_ours else None
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         if set(changes) - {"status"}:
@@ -159,8 +172,9 @@ class AntimetalIssues:
         if changes:
             body = {"status": changes["status"]}
             shown = _read(self._http.send("PATCH", ISSUE, seen.remote_id, body=body))
-            if shown and shown.remote_id == seen.remote_id and "updatedAt" in shown.payload:
-                return shown
+            is_told = shown and same_id(shown.remote_id, seen.remote_id)
+            if shown and is_told and "updatedAt" in shown.payload:
+                return about(f"{self._http.name}: PATCH {ISSUE}", seen.remote_id, shown)
         try:
             return self.get(seen.remote_id)
         except Transient as error:

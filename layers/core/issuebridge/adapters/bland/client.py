@@ -20,6 +20,14 @@ from issuebridge.adapters.bland.mapping import (
     to_patch,
 )
 from issuebridge.adapters.http import Http, Query, second_source
+from issuebridge.adapters.identity import (
+    about,
+    born_before,
+    carries_line,
+    moved,
+    names_another,
+    same_id,
+)
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import rows_of
 from issuebridge.domain.config import Connection
@@ -92,7 +100,7 @@ class BlandIssues:
         issue = _read(_data(self._http.send("GET", ISSUE, remote_id)))
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
-        return issue
+        return about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
 
     def create(self, draft: Draft) -> RemoteIssue:
         body = from_canonical(draft)
@@ -114,13 +122,14 @@ class BlandIssues:
             seen += (issues := _readable(rows))
             if any(issue.created_at and issue.created_at < oldest for issue in issues):
                 break
-        return _ours(seen, draft) or self._search(draft)
+        born = since + self._http.ahead
+        return _ours(seen, draft, born) or _ours(self._search(draft), draft, born)
 
     def _search(self, draft: Draft) -> list[RemoteIssue]:
         rows: list[dict[str, Any]] = []
         with second_source():
             rows, _ = _page(self._http, ISSUES, query=(("search", draft.reference),))
-        return _ours(_readable(rows), draft)
+        return _readable(rows)
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """People's words may not be altered, so a description with a mention is refused. A link
@@ -133,9 +142,9 @@ class BlandIssues:
         if changes:
             body = to_patch(changes)
             shown = _read(_data(self._http.send("PATCH", ISSUE, seen.remote_id, body=body)))
-            is_told = shown and shown.remote_id == seen.remote_id and _is_whole(shown)
+            is_told = shown and same_id(shown.remote_id, seen.remote_id) and _is_whole(shown)
             if shown and is_told and "external_link" not in changes:
-                return shown
+                return about(place, seen.remote_id, shown)
         try:
             return self.get(seen.remote_id)
         except Transient as error:
@@ -155,18 +164,24 @@ class BlandAgent:
         self._http = http
 
     def latest_session(self, remote_id: str) -> tuple[Session | None, bool]:
-        answer = _data(self._http.send("GET", ISSUE, remote_id))
+        answer, place = (
+            _data(self._http.send("GET", ISSUE, remote_id)),
+            f"{self._http.name}: GET {ISSUE}",
+        )
         try:
             issue = BlandIssue.model_validate(answer)
         except ValueError as error:
-            place = f"{self._http.name}: GET {ISSUE}"
             raise Transient(f"{place}: the answer is no issue") from error
-        return _session(issue.latest_agent_session), issue.is_processing
+        if not same_id(remote_id, issue.id):
+            raise moved(place, remote_id, issue.id)
+        return _session(issue.latest_agent_session, remote_id), issue.is_processing
 
     def create_session(self, remote_id: str) -> Session:
-        session = _session(_data(self._http.send("POST", SESSIONS, remote_id, body={})))
+        answer = _data(self._http.send("POST", SESSIONS, remote_id, body={}))
+        session = _session(answer, remote_id)
         if session is None:
-            raise Ambiguous(f"{self._http.name}: POST {SESSIONS}: the answer names no session")
+            place = f"{self._http.name}: POST {SESSIONS}"
+            raise Ambiguous(f"{place}: the answer names no session of this issue")
         return session
 
     def submit(self, remote_id: str, session_id: str, detail: str) -> Submitted:
@@ -175,6 +190,10 @@ class BlandAgent:
         shorter = {"detail": cut_bytes(body["detail"], DETAIL_UNITS_MAX)}
         ids = remote_id, session_id
         answer = _post(self._http, PROMPTS, *ids, body=body, shorter=shorter)
+        if names_another(answer, "issue_id", remote_id) or names_another(
+            answer, "session_id", session_id
+        ):
+            raise Ambiguous(f"{self._http.name}: POST {PROMPTS}: it tells of another session")
         try:
             run = BlandRun.model_validate(answer)
         except ValueError:
@@ -199,6 +218,8 @@ class BlandComments:
         answer = self._http.send("POST", COMMENTS, remote_id, body={"detail": text})
         if isinstance(answer, dict) and answer.get("errors") and not answer.get("data"):
             raise Ambiguous(f"{self._http.name}: POST {COMMENTS}: a success that tells of errors")
+        if names_another(_data(answer), "issue_id", remote_id):
+            raise Ambiguous(f"{self._http.name}: POST {COMMENTS}: it tells of another issue")
 
     def stands(self, remote_id: str, mark: str, since: datetime) -> bool:
         entries = _activity(self._http, remote_id, since)
@@ -206,12 +227,16 @@ class BlandComments:
 
 
 def _activity(http: Http, remote_id: str, since: datetime) -> list[ActivityEntry]:
-    """Count an entry without a readable time as being as old as the one above it."""
+    """Count an entry without a readable time as being as old as the one above it; those of an
+    issue that was merged into this one are not this one's."""
     entries: list[ActivityEntry] = []
     at = since
     for rows in _walk(http, ACTIVITY, remote_id):
+        mine = [row for row in rows if not names_another(row, "issue_id", remote_id)]
+        if rows and not mine:
+            raise moved(f"{http.name}: GET {ACTIVITY}", remote_id, rows[0]["issue_id"])
         oldest = since + min(http.skew, timedelta())
-        for entry in (found for row in rows if (found := to_entry(row, at))):
+        for entry in (found for row in mine if (found := to_entry(row, at))):
             if entry.created_at < oldest:
                 return entries
             entries.append(entry)
@@ -245,9 +270,11 @@ def _readable(rows: list[dict[str, Any]]) -> list[RemoteIssue]:
     return [issue for row in rows if (issue := _read(row))]
 
 
-def _ours(issues: list[RemoteIssue], draft: Draft) -> list[RemoteIssue]:
-    found = {i.remote_id: i for i in issues if draft.reference in i.description}
-    return sorted(found.values(), key=lambda issue: issue.number)
+def _ours(issues: list[RemoteIssue], draft: Draft, born: datetime) -> list[RemoteIssue]:
+    """What carries our line, and was not there before it was sent."""
+    found = {i.remote_id: i for i in issues if carries_line(i.description, draft.reference)}
+    young = (issue for issue in found.values() if not born_before(issue, born))
+    return sorted(young, key=lambda issue: issue.number)
 
 
 def _is_whole(issue: RemoteIssue) -> bool:
@@ -255,12 +282,13 @@ def _is_whole(issue: RemoteIssue) -> bool:
     return names <= issue.payload.keys()
 
 
-def _session(value: object) -> Session | None:
+def _session(value: object, remote_id: str) -> Session | None:
     try:
         session = BlandSession.model_validate(value)
     except ValueError:
         return None
-    return Session(session.id, session.status or "")
+    is_anothers = names_another(value, "issue_id", remote_id)
+    return None if is_anothers else Session(session.id, session.status or "")
 
 
 def _page(

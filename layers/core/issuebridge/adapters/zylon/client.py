@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from issuebridge.adapters.http import Http, second_source
+from issuebridge.adapters.identity import about, born_before, carries_line, same_id
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import rows_of
 from issuebridge.adapters.zylon.mapping import (
@@ -170,6 +171,7 @@ class ZylonIssues:
         issue = _read(answer)
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
+        issue = about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
         return issue if is_whole(issue.payload) else self._completed(issue)
 
     def _completed(self, issue: RemoteIssue) -> RemoteIssue:
@@ -177,9 +179,10 @@ class ZylonIssues:
         is none."""
         for rows in self._walk(self._states, {"page_order": "DESC"}):
             for row in rows:
-                if row.get("id") == issue.remote_id:
+                if same_id(row.get("id"), issue.remote_id):
                     told = {k: v for k, v in issue.payload.items() if v is not None}
-                    return to_canonical({"description": None, "type": None, **row, **told})
+                    whole = {"description": None, "type": None, **row, **told}
+                    return to_canonical({**whole, "id": issue.remote_id})
         return issue
 
     def create(self, draft: Draft) -> RemoteIssue:
@@ -203,17 +206,20 @@ class ZylonIssues:
         window = {"start_date": str(int(oldest.timestamp() * 1000))}
         found: list[RemoteIssue] = []
         with second_source():
-            found = self._all({**window, "filter_by_text": draft.reference})
-        if ours := [issue for issue in found if draft.reference in issue.description]:
+            found = self._all({**window, "filter_by_text": draft.reference}, since)
+        if ours := [i for i in found if carries_line(i.description, draft.reference)]:
             return ours
-        found = self._all(window)
-        ours = [issue for issue in found if draft.reference in issue.description]
+        found = self._all(window, since)
+        ours = [i for i in found if carries_line(i.description, draft.reference)]
         return ours or [issue for issue in found if could_be(issue, draft, self._connection)]
 
-    def _all(self, more: Mapping[str, str]) -> list[RemoteIssue]:
+    def _all(self, more: Mapping[str, str], since: datetime) -> list[RemoteIssue]:
+        """Lowest number first, without those that are known to be older."""
         pages = self._walk(self._states, more)
         found = {issue.remote_id: issue for rows in pages for issue in _readable(rows)}
-        return sorted(found.values(), key=lambda issue: issue.number)
+        born = since + self._http.ahead
+        young = (issue for issue in found.values() if not born_before(issue, born))
+        return sorted(young, key=lambda issue: issue.number)
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """PUT everything that was just read, with these changes."""
@@ -225,8 +231,8 @@ class ZylonIssues:
         if changes:
             body = to_put(seen.payload, changes.get("status"), changes.get("description"))
             shown = _read(self._http.send("PUT", ISSUE, seen.remote_id, body=body))
-            if shown and shown.remote_id == seen.remote_id and is_whole(shown.payload):
-                return shown
+            if shown and same_id(shown.remote_id, seen.remote_id) and is_whole(shown.payload):
+                return about(place, seen.remote_id, shown)
         try:
             return self.get(seen.remote_id)
         except Transient as error:
