@@ -14,6 +14,7 @@ from issuebridge.domain.errors import (
     Gone,
     Misconfigured,
     RateLimited,
+    Refused,
     Rejected,
     StaleCursor,
     SyncError,
@@ -482,9 +483,15 @@ def test_a_gateways_page_is_a_fault_and_no_refused_key(sim, zylon):
 
 def test_a_role_without_rights_is_refused(sim, zylon):
     sim.set_switches(role="read_only")
-    seen = zylon.get(sim.add(state="InReview")["id"])
+    closing = {"status": "Closed"}
+    one, other = (zylon.get(sim.add(state="InReview", description="D")["id"]) for _ in range(2))
+    zylon.page("hot", None)
+    with pytest.raises(Refused):
+        zylon.update(one, closing)
     with pytest.raises(AccessRefused):
-        zylon.update(seen, {"status": "Closed"})
+        zylon.update(other, closing)
+    with pytest.raises(AccessRefused):
+        zylon.update(one, closing)
 
 
 @pytest.mark.parametrize("shape", ["nested", "message", "error_string", "text", "html", "empty"])
