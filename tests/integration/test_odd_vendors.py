@@ -286,7 +286,8 @@ class Odd(Payload):
 
 
 @pytest.mark.parametrize(
-    ("given", "read"), [("1042", 1042), (17.0, 17), (10**400, 10**400), ("x", 0), (None, 0)]
+    ("given", "read"),
+    [("1042", 1042), (17.0, 17), (10**30, 0), ("x", 0), (None, 0)],
 )
 def test_a_number_may_come_as_text(given, read):
     assert Odd(id="1", number=given).number == read

@@ -79,20 +79,20 @@ def is_html(body: bytes) -> bool:
 def words_of(body: bytes) -> str:
     text = "an HTML page" if is_html(body) else body.decode("utf-8", "replace")
     try:
-        return _said(json.loads(text), WORDS_DEPTH_MAX)
+        return said_in(json.loads(text))
     except (ValueError, RecursionError):
         return text
 
 
-def _said(document: object, depth: int) -> str:
+def said_in(document: object, depth: int = WORDS_DEPTH_MAX) -> str:
     """Find code, message and details in whichever shape the vendor's error has today."""
     if isinstance(document, list):
-        return _said(document[0], depth - 1) if document and depth else ""
+        return said_in(document[0], depth - 1) if document and depth else ""
     if not isinstance(document, dict):
         return document if isinstance(document, str) else ""
     for inner in (document.get("errors"), document.get("error")):
         if isinstance(inner, list | dict) and inner and depth:
-            return _said(inner, depth - 1)
+            return said_in(inner, depth - 1)
     names = ("error", "code", "type", "message", "detail", "request_id")
     parts = [document[name] for name in names if isinstance(document.get(name), str)]
     details = document.get("details")

@@ -59,6 +59,7 @@ PAUSE_SECONDS_MAX = 5
 """A longer wait is not slept in a paid Lambda: the caller gets it as RateLimited."""
 SKEW_NOISE = timedelta(seconds=2)
 SKEW_MAX = timedelta(days=1)
+EDGE_BYTES = 4096
 LET_IN_SECONDS = 300
 """How long a key that was let in counts as a good one."""
 
@@ -71,7 +72,13 @@ Query = Sequence[tuple[str, str]]
 
 
 class TooLarge(Rejected):
-    """What was asked for is more than we read: less of it may do."""
+    """What was asked for is more than we read: less of it may do. Of the answer only its first and
+    its last bytes are kept."""
+
+    def __init__(self, message: str, reply: Reply) -> None:
+        super().__init__(message)
+        self.head = reply.body[:EDGE_BYTES]
+        self.tail = (reply.body[-EDGE_BYTES:] + reply.tail)[-EDGE_BYTES:]
 
 
 @dataclass(frozen=True)
@@ -269,14 +276,14 @@ class Http:
 
     def _accepted(self, call: _Call, reply: Reply) -> object:
         if len(reply.body) > BODY_BYTES_MAX:
-            raise _too_large(call, f"larger than {BODY_BYTES_MAX} bytes")
+            raise _too_large(call, reply, f"larger than {BODY_BYTES_MAX} bytes")
         if not reply.body.strip() and call.method != "GET":
             self._access.granted(call)
             return None
         try:
             document = read_json(reply.body)
         except TooManyParts as error:
-            raise _too_large(call, str(error)) from error
+            raise _too_large(call, reply, str(error)) from error
         except ValueError as error:
             if self.login_pages and call.method == "GET" and is_html(reply.body):
                 raise self._no_access(call, f"{call.name}: a login page") from error
@@ -329,6 +336,6 @@ def _encoded(name: str, body: object) -> bytes | None:
         raise Rejected(f"{name}: not sent: JSON cannot say it") from error
 
 
-def _too_large(call: _Call, how: str) -> SyncError:
+def _too_large(call: _Call, reply: Reply, how: str) -> SyncError:
     message = f"{call.name}: the answer is {how}"
-    return TooLarge(message) if call.method == "GET" else Ambiguous(message)
+    return TooLarge(message, reply) if call.method == "GET" else Ambiguous(message)

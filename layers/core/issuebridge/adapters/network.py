@@ -29,6 +29,8 @@ TIMEOUT = urllib3.Timeout(connect=5, read=20)
 ANSWER_SECONDS_MAX = 60
 """Should nobody have set a shorter bound."""
 BODY_BYTES_MAX = 16 * 2**20
+READ_BYTES_MAX = 8 * BODY_BYTES_MAX
+TAIL_BYTES = 4096
 
 
 class Lost(Exception):
@@ -37,11 +39,13 @@ class Lost(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. Header names are in lower case."""
+    """What came back. Header names are in lower case. Of a body that is too large there is only as
+    much as shows that it is, and its `tail`."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    tail: bytes = b""
 
 
 Transport = Callable[[str, str, Mapping[str, str], bytes | None], Reply]
@@ -107,14 +111,18 @@ def _through(proxy: str, settings: Mapping[str, Any]) -> urllib3.ProxyManager:
 
 
 def _whole(answer: urllib3.BaseHTTPResponse) -> Reply:
-    """Read the body, no further than shows that it is too large."""
-    body = bytearray()
+    """Read the body; of one that is too large no more is kept than shows that, and its end."""
+    body, tail, count = bytearray(), b"", 0
     try:
-        while len(body) <= BODY_BYTES_MAX and (part := answer.read1(2**16)):
-            body += part
-        if len(body) <= BODY_BYTES_MAX:
+        while count <= READ_BYTES_MAX and (part := answer.read1(2**16)):
+            count += len(part)
+            if len(body) <= BODY_BYTES_MAX:
+                body += part
+            else:
+                tail = (tail + part)[-TAIL_BYTES:]
+        if count <= READ_BYTES_MAX:
             answer.release_conn()
     finally:
         answer.close()
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    return Reply(answer.status, headers, bytes(body))
+    return Reply(answer.status, headers, bytes(body), tail)

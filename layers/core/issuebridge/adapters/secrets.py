@@ -61,9 +61,9 @@ class SecretsManager:
                 raise Transient(f"Secrets Manager: {code} for {name}") from error
             if _is_sealed(code, error):
                 raise Misconfigured(
-                    f"secret {name}: {code}: it is encrypted under a KMS key of your own, which the "
-                    "functions may not use: allow their role kms:Decrypt in that key's policy, or "
-                    "store the secret under aws/secretsmanager"
+                    f"secret {name}: {code}: it is encrypted under a KMS key of your own, which "
+                    "the functions may not use: allow their role kms:Decrypt in that key's "
+                    "policy, or store the secret under aws/secretsmanager"
                 ) from error
             raise Misconfigured(
                 f"secret {name}: {code}: create it in Secrets Manager under that name; the "

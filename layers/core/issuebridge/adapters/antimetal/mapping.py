@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from issuebridge.adapters.identity import carries_line
 from issuebridge.adapters.payload import Id, Instant, Number, Payload, Text, Word, rows_of
+from issuebridge.adapters.uri import as_uri
 from issuebridge.domain.config import Connection
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.policy import Traits
@@ -76,8 +77,8 @@ def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
         "tags": [draft.reference],
         "metadata": {"issuebridge": draft.reference},
     }
-    if draft.link:
-        context["alertUrl"] = draft.link
+    if link := as_uri(draft.link or ""):
+        context["alertUrl"] = link
     body: dict[str, object] = {
         "title": cut(draft.title, TITLE_UNITS_MAX) or "Untitled",
         "description": draft.description,
