@@ -14,6 +14,7 @@ from tests.simulation.histories import History, make_history
 from tests.simulation.play import Played, play
 from tests.simulation.shrink import report, shrink
 from tests.simulation.small_histories import Walked, every_world, walk
+from tests.simulation.small_world import SMALL_WORLDS
 
 CHUNK = 50
 SMALL_STEPS = 5
@@ -85,11 +86,17 @@ def walk_small_worlds(steps: int) -> int:
     """Every history of so many steps, instead of some long ones."""
     began, sound = time.monotonic(), True
     with Pool(os.cpu_count()) as pool:
-        for walked in pool.imap_unordered(_walk, [(*world, steps) for world in every_world()]):
+        for walked in pool.imap_unordered(_walk, list(_walks(steps))):
             sound &= walked.is_sound
             sys.stdout.write(f"{walked.report()}\n")
     sys.stdout.write(f"{time.monotonic() - began:>12,.0f}  seconds in small worlds\n")
     return 0 if sound else 1
+
+
+def _walks(steps: int) -> Iterator[tuple[str, str, int]]:
+    """A third copy costs more than one step."""
+    for name, rule in every_world():
+        yield name, rule, steps - max(len(SMALL_WORLDS[name][1]) - 2, 0)
 
 
 def _walk(given: tuple[str, str, int]) -> Walked:

@@ -76,22 +76,18 @@ class Clashes:
         )
 
     def _knew(self, edit: HumanEdit, other: HumanEdit, taken: HistoryEntry) -> bool:
-        """It replaced that same value, or one that our side had meant by the word it replaced."""
-        found, since = self._replaced(edit)
-        if {*self._read_as(edit.connection, found)} & {*self._meanings(other)}:
+        """It replaced that same value, or one that our side had held since that copy was last in
+        step: who takes back what was new has edited nothing, for a three-way merge."""
+        found = [state.raw.get(self.name) for at, state in self._states(edit) if at < edit.at][-1]
+        if {*self._read_as(edit.connection, found)} & self._meanings(other):
             return True
-        return taken.new in self._held(since, edit.at)
+        return taken.new in self._held(self._in_step_at(edit), edit.at)
 
-    def _replaced(self, edit: HumanEdit) -> tuple[str | None, datetime]:
-        """The word that stood there before, and since when."""
-        earlier = [(at, state.raw.get(self.name)) for at, state in self._states(edit)]
-        earlier = [(at, raw) for at, raw in earlier if at < edit.at]
-        since, word = earlier[-1]
-        for at, raw in reversed(earlier):
-            if raw != word:
-                break
-            since = at
-        return word, since
+    def _in_step_at(self, edit: HumanEdit) -> datetime:
+        """When the history last told anything of that copy before."""
+        told = [e for e in self._entries if (e.by, e.field) == (edit.connection, self.name)]
+        linked = self.issue.refs[edit.connection].linked_at or edit.at
+        return max([linked, *(e.at for e in told if e.at <= edit.at)])
 
     def _states(self, edit: HumanEdit) -> list:
         return self.world.vendors[edit.connection].history[edit.remote_id]

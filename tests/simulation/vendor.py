@@ -129,7 +129,7 @@ class Vendor:
             number=number,
             title=title,
             description=text,
-            category="Bug",
+            category="" if self.kind == "antimetal" else "Bug",
             environment=of.environment if of else None,
             raw={**dict.fromkeys(FIELDS), **raw},
             created_at=self.clock.now() + timedelta(seconds=self.habits.skew),
@@ -236,6 +236,7 @@ class Vendor:
         return next((state for t, state in reversed(self.history[remote_id]) if t <= at), None)
 
     def _row(self, issue: RemoteIssue) -> RemoteIssue:
+        """The lists of bland and zylon show all that is mirrored, antimetal's no times."""
         if self.kind != "antimetal":
             return issue
         return replace(issue, created_at=None, updated_at=None)
