@@ -131,7 +131,10 @@ class World:
     def systems(self) -> dict[str, FakeIssueSystem]:
         return {
             name: FakeIssueSystem(
-                self.clock, born_as=BORN_AS[c.kind], has_activity=c.kind == "bland"
+                self.clock,
+                born_as=BORN_AS[c.kind],
+                has_activity=c.kind == "bland",
+                rows_tell_times=c.kind != "antimetal",
             )
             for name, c in self.config.connections.items()
         }

@@ -50,6 +50,8 @@ from tests.simulation.vendor import Vendor
 from tests.world import TRAITS
 
 ROUND_SECONDS = 45
+LONG_CALM = 4
+"""After so many rounds every copy of what is settled has been looked at."""
 
 
 @dataclass
@@ -127,6 +129,7 @@ class SimWorld:
         self.log: list[str] = []
         self.boundaries: list[int] = []
         self.installation = Installation("simul", "a key that only this world has")
+        self.calms: list[datetime] = []
         self._configure(topology.config())
 
     def _configure(self, config: Any) -> None:
@@ -264,6 +267,8 @@ class SimWorld:
         for _ in range(step.rounds):
             self.round()
             self.clock.advance(ROUND_SECONDS)
+        if step.rounds >= LONG_CALM and self.is_settled():
+            self.calms.append(self.clock.now())
 
     def _work(self, step: Work) -> None:
         worker = self.effects.run(step.job, step.faults, lambda: self._run(step))

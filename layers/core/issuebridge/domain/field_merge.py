@@ -180,7 +180,7 @@ class FieldMerge:
         ours = self._ours
         lens = self.policy.fields[self.name].lens
         if source.value == ours or (lens and lens.means(source.raw, ours)):
-            return self._with(Baseline(value=ours, raws=self.raws), thaw=True), []
+            return self._seconded(self._with(Baseline(value=ours, raws=self.raws), thaw=True)), []
         winner = self._winner()
         # What nobody edited, such as the link across by default, is no side of a conflict.
         base = baseline.value if self.name in self.issue.edits else ours
@@ -197,6 +197,18 @@ class FieldMerge:
         taken = self._take(issue, source.value)
         return taken, [self._entry(outcome, ours, source.value, detail=detail)]
 
+    def _seconded(self, issue: CanonicalIssue) -> CanonicalIssue:
+        """Two people made the same edit: it is as late as the later one, and preferred as both."""
+        last = issue.edits.get(self.name)
+        if last is None:
+            return issue
+        mine = Edit(by=self.policy.connection, at=self.seen.edited_at)
+        first, second = sorted((last, mine), key=lambda edit: edit.at, reverse=True)
+        others = dict.fromkeys((second.by, *last.also))
+        also = tuple(name for name in others if name != first.by)
+        both = first.model_copy(update={"also": also})
+        return issue.model_copy(update={"edits": {**issue.edits, self.name: both}})
+
     def _last_edit(self) -> Edit:
         return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.seen.now)
 
@@ -208,7 +220,7 @@ class FieldMerge:
         preferred = rule.removeprefix("prefer:") if rule.startswith("prefer:") else None
         if preferred == self.policy.connection:
             return "remote"
-        if preferred == last.by:
+        if preferred in (last.by, *last.also):
             return "canonical"
         return "remote" if self.seen.edited_at > last.at else "canonical"
 
