@@ -23,6 +23,7 @@ from tests.simulation.steps import (
     Wait,
     Work,
 )
+from tests.simulation.strange import Strange
 from tests.simulation.topology import STATUS_MAPS, UNKNOWN, Topology, make_topology
 
 WORDS = {kind: [*words, UNKNOWN[kind]] for kind, words in STATUS_MAPS.items()}
@@ -55,7 +56,7 @@ STRUCK = ["commit", "put", "create", "update", "submit", "get", "page", "find_cr
 class History:
     seed: int
     topology: Topology
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Strange, ...]
 
 
 def make_history(seed: int) -> History:
