@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue, issue_id_for, reference_for
 from tests.simulation.adopting import adopt
-from tests.simulation.people import lines_of, words_of
+from tests.simulation.people import marks_in, words_of
 from tests.simulation.steps import Work
 from tests.simulation.strange import (
     Adopt,
@@ -27,6 +27,9 @@ from tests.simulation.strange import (
 if TYPE_CHECKING:
     from tests.simulation.vendor import Vendor
     from tests.simulation.world import SimWorld
+
+
+Ends = tuple[tuple[str, str], tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,14 @@ class Lost:
 
 @dataclass
 class Remembered:
-    """`pairs`: the two issues of a link that points across, by connection and id. `away`: what a
+    """`pointed`: the two issues of a link that points across, by connection and id; `pairs`: those of
+    them whose link was known before the other end was. `away`: what a
     connection had in the file. `touched`: when a person decided about an issue;
     `allowed`: or about a connection. `configured`: when a file was pushed, and what was settled."""
 
     restored: list[Restored] = field(default_factory=list)
-    pairs: list[tuple[tuple[str, str], tuple[str, str]]] = field(default_factory=list)
+    pointed: list[Ends] = field(default_factory=list)
+    pairs: list[Ends] = field(default_factory=list)
     renumbered: list[Renumbered] = field(default_factory=list)
     away: dict[str, Any] = field(default_factory=dict)
     lost: list[Lost] = field(default_factory=list)
@@ -157,7 +162,7 @@ def renumber(world: "SimWorld", step: Renumber) -> None:
     if ref is None or ref.remote_id != old_id or not ref.is_live or vendor.now(old_id).deleted:
         return
     old = vendor.now(old_id)
-    if ref.reference not in [line["ref"] for line in lines_of(old.description)]:
+    if ref.reference not in marks_in(old.description):
         return
     world.clock.advance(0.1)
     number = 1001 + len(vendor.history)
@@ -220,10 +225,10 @@ def _forged(world: "SimWorld", step: Forge, named: str) -> str | None:
     if step.mark == "older":
         mark = reference_for(issue_id, step.connection)
     elif step.mark == "true":
-        shown = lines_of(world.vendors[step.of].now(named).description) if named else []
+        shown = marks_in(world.vendors[step.of].now(named).description) if named else []
         if not shown:
             return None
-        mark = shown[-1]["ref"]
+        mark = shown[-1]
     else:
         mark = f"ib{seals[step.mark]}{issue_id.removeprefix('is')}{'a' * 13}"
     line = f"[issuebridge ref={mark} severity=low]"
@@ -244,6 +249,7 @@ def point(world: "SimWorld", step: Point) -> None:
     here.edit(pointing.remote_id, "external_link", json.dumps({"url": url}))
     world.play(Work("poll", here.name))
     ends = ((here.name, pointing.remote_id), (there.name, pointed_at.remote_id))
+    world.remembered.pointed.append(ends)
     if world.store.find(*ends[0]) and not world.store.find(*ends[1]):
         world.remembered.pairs.append(ends)
 
@@ -253,7 +259,7 @@ def point(world: "SimWorld", step: Point) -> None:
 
 def lose_table(world: "SimWorld", step: LoseTable) -> None:
     marks = {
-        (name, remote_id): [line["ref"] for line in lines_of(vendor.now(remote_id).description)]
+        (name, remote_id): marks_in(vendor.now(remote_id).description)
         for name, vendor in world.vendors.items()
         for remote_id in vendor.living
     }

@@ -8,11 +8,12 @@ from functools import partial
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue, issue_id_for
 from tests.simulation.adopting import can_adopt
-from tests.simulation.outside import TAG, marks_in
+from tests.simulation.outside import TAG
+from tests.simulation.people import marks_in
 from tests.simulation.vendor import Broken, Vendor
 from tests.simulation.world import ROUND_SECONDS, SimWorld
 
-SETTLING, GROWING, RESTING = 24, 8, 6
+SETTLING, GROWING, RESTING = 14, 6, 4
 SLOW_SECONDS = 700
 """Past leases, pauses and looks for what got no answer."""
 
@@ -23,7 +24,7 @@ def keep_apart(world: SimWorld) -> None:
 
 
 def _guard(vendor: Vendor, seen: RemoteIssue) -> None:
-    tags = {mark[TAG] for mark in marks_in(seen)}
+    tags = {mark[TAG] for mark in marks_in(seen.description)}
     if tags and vendor.upheaval.writer not in tags:
         raise Broken(f"foreign: {vendor.upheaval.writer} writes to {seen.description!r}")
 
@@ -116,7 +117,7 @@ def _meetings(world: SimWorld) -> Iterator[tuple[SimWorld, Vendor]]:
     """Where counterparts of the other one stand, which carry its mark and no other."""
     for owner, vendor, remote_id, _ in _creates(world):
         remote = vendor.now(remote_id)
-        if remote.deleted or {mark[TAG] for mark in marks_in(remote)} != {owner.installation.tag}:
+        if remote.deleted or {mark[TAG] for mark in marks_in(remote.description)} != {owner.installation.tag}:
             continue
         for other in _worlds(world):
             if other is not owner:
@@ -152,7 +153,7 @@ def _lines_stand(world: SimWorld) -> None:
     for lost in world.remembered.lost:
         for (name, remote_id), marks in lost.marks.items():
             now = world.vendors[name].now(remote_id)
-            if not now.deleted and set(marks) - set(marks_in(now)):
+            if not now.deleted and set(marks) - set(marks_in(now.description)):
                 raise Broken(f"lost table: {remote_id} had {marks}, it shows {now.description!r}")
 
 

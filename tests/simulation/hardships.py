@@ -36,7 +36,7 @@ from tests.simulation.vendor import Habits
 from tests.world import connection, document
 
 BEFORE_ALL = "2026-11-01T00:00:00Z"
-NEIGHBOURLY = (*KINDS, ("neighbour", 1))
+NEIGHBOURLY = (("crash", 0), ("fail", 1), ("neighbour", 1))
 
 
 def _born(name: str, status: str | None = None) -> Add:

@@ -18,10 +18,9 @@ from tests.simulation.outside import (
     history_of,
     is_anothers,
     is_pair,
-    marks_in,
     outside,
 )
-from tests.simulation.people import HumanEdit, in_line, lines_of, words_of
+from tests.simulation.people import HumanEdit, in_line, lines_of, marks_in, words_of
 from tests.simulation.vendor import Broken, wakes_norm
 from tests.simulation.world import SimWorld
 
@@ -74,7 +73,7 @@ class Oracle:
         """Whether it is rightly no issue of ours: a copy, another installation's, or one that may
         yet turn out to be a known one under a new id."""
         vendor = self.world.vendors[connection]
-        is_theirs = self.world.neighbour is not None and bool(marks_in(remote))
+        is_theirs = self.world.neighbour is not None and bool(marks_in(remote.description))
         is_new_id = remote.remote_id in vendor.upheaval.replaced.values()
         return remote.remote_id in vendor.copies or is_theirs or is_new_id
 
@@ -409,6 +408,11 @@ class Oracle:
         remote_id, vendor = issue.refs[connection].remote_id, self.world.vendors[connection]
         edits = [e for e in vendor.edits if e.remote_id == remote_id and e.field.endswith(name)]
         made = sum(value in set(self._meanings(edit, name)) for edit in edits)
+        back = [
+            HumanEdit(connection, remote_id, name, state.raw.get(name), self.world.clock.now())
+            for state in vendor.upheaval.restored.get(remote_id, ())
+        ]  # edited before anybody read it, it has a new time
+        made += sum(value in set(self._meanings(edit, name)) for edit in back)
         return made + (value in self._born_as(issue, connection, name))
 
     def _born_as(self, issue: CanonicalIssue, connection: str, name: Field) -> set[str | None]:

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from issuebridge.domain.config import Config
 from issuebridge.domain.issue import CanonicalIssue, HistoryEntry, RemoteIssue
 from tests.simulation.deeds import Renumbered, Restored
-from tests.simulation.people import lines_of
+from tests.simulation.people import marks_in
 from tests.simulation.vendor import Broken, Vendor
 from tests.simulation.world import SimWorld
 
 TAG = slice(2, 7)
-MARK_LENGTHS = (26, 44)
 HOUR = timedelta(hours=1)
 AT_ONCE = 1
 """So many writes may pass beyond the limit, where two workers see the same count."""
@@ -42,15 +41,9 @@ def history_of(world: SimWorld, issue: CanonicalIssue) -> Iterator[HistoryEntry]
             yield from world.store.history(other.issue_id)
 
 
-def marks_in(remote: RemoteIssue) -> list[str]:
-    """Whoever made them: what stands in a whole line and has the form."""
-    refs = [line["ref"] for line in lines_of(remote.description)]
-    return [ref for ref in refs if ref.startswith("ib") and len(ref) in MARK_LENGTHS]
-
-
 def is_anothers(remote: RemoteIssue, own: str, tag: str) -> bool:
     """Whether somebody's mark stands there that cannot be ours: nothing is written there."""
-    return any(mark != own and not mark.startswith(f"ib{tag}") for mark in marks_in(remote))
+    return any(mark != own and not mark.startswith(f"ib{tag}") for mark in marks_in(remote.description))
 
 
 def excuses_of(vendor: Vendor, remote: RemoteIssue, name: str) -> dict[str, bool]:
@@ -64,7 +57,7 @@ def excuses_of(vendor: Vendor, remote: RemoteIssue, name: str) -> dict[str, bool
 def is_pair(world: SimWorld, issue: CanonicalIssue, connection: str) -> bool:
     """Whether this copy was a person's own issue, whose link the oracle knows of."""
     ends = {(name, ref.remote_id) for name, ref in issue.refs.items()}
-    return any(connection in (a[0], b[0]) and {a, b} <= ends for a, b in world.remembered.pairs)
+    return any(connection in (a[0], b[0]) and {a, b} <= ends for a, b in world.remembered.pointed)
 
 
 # a vendor restored from a backup
@@ -127,7 +120,7 @@ def _renumbered(world: SimWorld) -> None:
         vendor = world.vendors[connection]
         if new_id in vendor.upheaval.vanished or vendor.now(new_id).deleted:
             continue
-        if reference not in marks_in(vendor.now(new_id)):
+        if reference not in marks_in(vendor.now(new_id).description):
             continue
         issue = world.store.load(world.store.find(connection, new_id) or "")
         ref = issue.refs.get(connection) if issue else None

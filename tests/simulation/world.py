@@ -28,7 +28,7 @@ from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedg
 from tests.simulation.deeds import DEEDS, Remembered
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
-from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate
+from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate, marks_in
 from tests.simulation.steps import (
     Add,
     Ask,
@@ -230,8 +230,12 @@ class SimWorld:
 
     def _copy(self, step: Copy) -> None:
         vendor = self.vendors[step.connection]
-        words = vendor.now(vendor.ids[step.nth]).description
-        vendor.copies.add(vendor.file("a copy made by hand", words, {}).remote_id)
+        if not vendor.ids:
+            return
+        words = vendor.now(vendor.ids[step.nth % len(vendor.ids)]).description
+        made = vendor.file("a copy made by hand", words, {})
+        if marks_in(words):
+            vendor.copies.add(made.remote_id)
 
     def _edit(self, step: Edit) -> None:
         vendor = self.vendors[step.connection]
