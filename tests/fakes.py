@@ -228,12 +228,14 @@ class FakeConnectionStore:
 class FakeIssueSystem:
     """One vendor in memory. `fail` is asked before and after each call and may raise.
 
+    `rows_tell_times`: whether a row of a list says when its issue was made and changed.
     `requests` is the record of everything it was asked for, as a vendor's own log would be.
     """
 
     clock: FakeClock
     page_size: int = 3
     has_activity: bool = True
+    rows_tell_times: bool = True
     born_as: Mapping[str, str] = field(default_factory=dict)
     ignores: set[str] = field(default_factory=set)
     fail: Callable[[str, str], None] = lambda call, moment: None
@@ -291,7 +293,13 @@ class FakeIssueSystem:
         )
         start = int(cursor or 0)
         end = start + self.page_size
-        return Page(rows[start:end], str(end) if end < len(rows) else None)
+        shown = [self._row(issue) for issue in rows[start:end]]
+        return Page(shown, str(end) if end < len(rows) else None)
+
+    def _row(self, issue: RemoteIssue) -> RemoteIssue:
+        if self.rows_tell_times:
+            return issue
+        return replace(issue, created_at=None, updated_at=None, is_row=True)
 
     def get(self, remote_id: str) -> RemoteIssue:
         self._ask("get", remote_id)

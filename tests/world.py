@@ -34,6 +34,7 @@ TRAITS = {
         description_units_max=10_000,
         description_writable=True,
         comments=True,
+        wakes_agent=True,
         unproven=frozenset({"external_link"}),
     ),
     "antimetal": Traits(
@@ -107,6 +108,7 @@ class World:
     given: dict[str, object] = field(default_factory=document)
     clock: FakeClock = field(default_factory=FakeClock)
     installation: Installation = field(default_factory=Installation.new, kw_only=True)
+    salt: str = field(default="salt", kw_only=True)
 
     def __post_init__(self) -> None:
         """The routes are switched on as the world begins."""
@@ -129,7 +131,10 @@ class World:
     def systems(self) -> dict[str, FakeIssueSystem]:
         return {
             name: FakeIssueSystem(
-                self.clock, born_as=BORN_AS[c.kind], has_activity=c.kind == "bland"
+                self.clock,
+                born_as=BORN_AS[c.kind],
+                has_activity=c.kind == "bland",
+                rows_tell_times=c.kind != "antimetal",
             )
             for name, c in self.config.connections.items()
         }
@@ -170,7 +175,7 @@ class World:
             self.agent_of,
             self.config,
             self.landscape,
-            "salt",
+            self.salt,
             lambda: self.installation,
             self.clock,
         )

@@ -18,5 +18,6 @@ def lambda_handler(event: dict[str, object], context: LambdaContext) -> dict[str
         remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000
     )
     metrics.add_metric("Drift", MetricUnit.Count, left.drift)
+    metrics.add_metric("RemedyNeeded", MetricUnit.Count, left.held)
     logger.info("finished leftovers", extra=left.summary())
     return left.summary()

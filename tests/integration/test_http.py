@@ -289,7 +289,7 @@ def test_a_login_page_in_place_of_data_is_a_refused_key_only_where_the_vendor_do
 
 def test_an_answer_without_bounds_is_refused():
     huge = answered(200, b" " * (BODY_BYTES_MAX + 1))
-    assert type(error_of(Vendor(huge))) is Rejected
+    assert isinstance(error_of(Vendor(huge)), Rejected)
     assert type(error_of(Vendor(huge), "POST")) is Ambiguous
 
 

@@ -14,6 +14,7 @@ from issuebridge.domain.errors import (
     Gone,
     Misconfigured,
     RateLimited,
+    Refused,
     Rejected,
     StaleCursor,
     SyncError,
@@ -22,6 +23,7 @@ from issuebridge.domain.errors import (
 from issuebridge.domain.issue import Draft
 from tests.simulators import ZylonSimulator
 
+LOOK_BACK = timedelta(minutes=10)
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"
 
 
@@ -425,21 +427,21 @@ def test_a_lost_create_is_found_by_its_reference(sim, zylon, text_filter, search
     with pytest.raises(Ambiguous):
         zylon.create(draft())
     filled(sim, 120)
-    found = zylon.find_created(draft(), datetime.now(UTC))
+    found = zylon.find_created(draft(), datetime.now(UTC) - LOOK_BACK)
     assert [issue.description for issue in found] == [draft().description]
 
 
 def test_a_lost_create_is_found_though_it_lost_our_line(sim, zylon):
     made = zylon.create(draft())
     sim.edit(made.remote_id, description="It makes things up.")
-    found = zylon.find_created(draft(), datetime.now(UTC))
+    found = zylon.find_created(draft(), datetime.now(UTC) - LOOK_BACK)
     assert [issue.remote_id for issue in found] == [made.remote_id]
 
 
 def test_another_counterpart_with_the_same_words_is_not_ours(sim, zylon):
     zylon.create(draft(description="It makes things up.\n\n[issuebridge ref=ibother]"))
     sim.add(description="It makes things up.", type="Inaccurate")
-    assert zylon.find_created(draft(), datetime.now(UTC)) == []
+    assert zylon.find_created(draft(), datetime.now(UTC) - LOOK_BACK) == []
 
 
 def test_only_the_time_since_the_send_is_looked_through(sim, zylon):
@@ -453,13 +455,13 @@ def test_only_the_time_since_the_send_is_looked_through(sim, zylon):
 def test_a_text_filter_that_is_refused_is_done_without(sim, zylon):
     made = zylon.create(draft())
     sim.faults.add(kind="status", status=400, method="GET", times=2)
-    found = zylon.find_created(draft(), datetime.now(UTC))
+    found = zylon.find_created(draft(), datetime.now(UTC) - LOOK_BACK)
     assert [issue.remote_id for issue in found] == [made.remote_id]
 
 
 def test_twins_come_lowest_number_first(sim, zylon):
     first, second = zylon.create(draft()), zylon.create(draft())
-    found = zylon.find_created(draft(), datetime.now(UTC))
+    found = zylon.find_created(draft(), datetime.now(UTC) - LOOK_BACK)
     assert [issue.remote_id for issue in found] == [first.remote_id, second.remote_id]
 
 
@@ -481,9 +483,15 @@ def test_a_gateways_page_is_a_fault_and_no_refused_key(sim, zylon):
 
 def test_a_role_without_rights_is_refused(sim, zylon):
     sim.set_switches(role="read_only")
-    seen = zylon.get(sim.add(state="InReview")["id"])
+    closing = {"status": "Closed"}
+    one, other = (zylon.get(sim.add(state="InReview", description="D")["id"]) for _ in range(2))
+    zylon.page("hot", None)
+    with pytest.raises(Refused):
+        zylon.update(one, closing)
     with pytest.raises(AccessRefused):
-        zylon.update(seen, {"status": "Closed"})
+        zylon.update(other, closing)
+    with pytest.raises(AccessRefused):
+        zylon.update(one, closing)
 
 
 @pytest.mark.parametrize("shape", ["nested", "message", "error_string", "text", "html", "empty"])

@@ -13,8 +13,11 @@ from tests.simulation.crashes import SCENARIOS, struck
 from tests.simulation.histories import History, make_history
 from tests.simulation.play import Played, play
 from tests.simulation.shrink import report, shrink
+from tests.simulation.small_histories import Walked, every_world, walk
+from tests.simulation.small_world import SMALL_WORLDS
 
 CHUNK = 50
+SMALL_STEPS = 5
 SHOWN_MAX = 3
 
 
@@ -69,13 +72,35 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, help="replay this one, and cut it down if it fails")
+    parser.add_argument("--small", type=int, default=SMALL_STEPS, help="steps in the small worlds")
     given = parser.parse_args()
     if given.seed is not None:
         return _told(run_seeds(range(given.seed, given.seed + 1)), 0)
     began, tally = time.monotonic(), Tally()
     for part in _tallies(range(given.first, given.first + given.seeds)):
         tally.merge(part)
-    return _told(tally, time.monotonic() - began)
+    return _told(tally, time.monotonic() - began) | walk_small_worlds(given.small)
+
+
+def walk_small_worlds(steps: int) -> int:
+    """Every history of so many steps, instead of some long ones."""
+    began, sound = time.monotonic(), True
+    with Pool(os.cpu_count()) as pool:
+        for walked in pool.imap_unordered(_walk, list(_walks(steps))):
+            sound &= walked.is_sound
+            sys.stdout.write(f"{walked.report()}\n")
+    sys.stdout.write(f"{time.monotonic() - began:>12,.0f}  seconds in small worlds\n")
+    return 0 if sound else 1
+
+
+def _walks(steps: int) -> Iterator[tuple[str, str, int]]:
+    """A third copy costs more than one step."""
+    for name, rule in every_world():
+        yield name, rule, steps - max(len(SMALL_WORLDS[name][1]) - 2, 0)
+
+
+def _walk(given: tuple[str, str, int]) -> Walked:
+    return walk(*given)
 
 
 def _told(tally: Tally, seconds: float) -> int:

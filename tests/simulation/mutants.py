@@ -522,8 +522,8 @@ MUTANTS = (
         6,
         "a prompt mentions Norm",
         f"{DOMAIN}/prompt.py",
-        "{without_mention(request.text)}",
-        "{request.text}",
+        "return without_mention(cut(detail, DETAIL_UNITS_MAX))",
+        "return cut(detail, DETAIL_UNITS_MAX)",
     ),
     Mutant(
         6,

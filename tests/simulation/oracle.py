@@ -12,6 +12,7 @@ from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, Remote
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.words import FIELDS, Field
+from tests.simulation.clashes import MERGED, Clashes, won
 from tests.simulation.outside import (
     config_at,
     excuses_of,
@@ -94,6 +95,8 @@ class Oracle:
             self._routes(issue)
             self._rules(issue)
             self._winners(issue)
+            for name in MERGED:
+                Clashes(self.world, issue, name).check()
             self._deletions(issue)
             self._unlinked(issue)
             for connection in issue.refs:
@@ -199,19 +202,19 @@ class Oracle:
         shown: set[tuple[Field, str | None]] = set()
         moved: set[tuple[str, Field]] = set()
         for entry in self.world.store.history(issue.issue_id):
-            won, lost = _won(entry), entry.detail == "this edit lost"
+            overruled, lost = won(entry), entry.detail == "this edit lost"
             unmoved = lost and (entry.by, entry.field) not in moved
             reworded = (entry.field, entry.old) in shown or (
                 unmoved and entry.old in self._born_as(issue, entry.by, entry.field)
             )
-            if won or (lost and not reworded):
+            if overruled or (lost and not reworded):
                 rule = self.world.landscape.policies[entry.by].conflict[entry.field]
-                loser = (entry.detail or "").rpartition(" of ")[2] if won else entry.by
+                loser = (entry.detail or "").rpartition(" of ")[2] if overruled else entry.by
                 before = standing.get(entry.field)
-                is_late = won and before and entry.edited_at and entry.edited_at <= before
+                is_late = overruled and before and entry.edited_at and entry.edited_at <= before
                 if rule in ("hold", f"prefer:{loser}") or (rule == "latest" and is_late):
                     raise Broken(f"winner: {issue.issue_id} has {rule} at {entry.by}, yet {entry}")
-            if won or entry.outcome == "pulled":
+            if overruled or entry.outcome == "pulled":
                 standing[entry.field] = entry.edited_at or entry.at
             if entry.outcome in ("pulled", "pushed", "conflict"):
                 moved.add((entry.by, entry.field))
@@ -491,11 +494,6 @@ def _can_stand(name: Field, line: str) -> bool:
     if name == "severity":
         return line in ("critical", "high", "medium", "low")
     return line.startswith(("http://", "https://"))
-
-
-def _won(entry: HistoryEntry) -> bool:
-    """Whether this edit won a conflict; `detail` names whose it overruled."""
-    return entry.outcome == "conflict" and (entry.detail or "").startswith("lost: ")
 
 
 def _theirs(entry: HistoryEntry) -> str | None:

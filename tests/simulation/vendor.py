@@ -137,7 +137,7 @@ class Vendor:
             number=number,
             title=title,
             description=text,
-            category="Bug",
+            category="" if self.kind == "antimetal" else "Bug",
             environment=of.environment if of else None,
             raw={**dict.fromkeys(FIELDS), **raw},
             created_at=self.clock.now() + timedelta(seconds=self.habits.skew),
@@ -220,7 +220,7 @@ class Vendor:
             return Page([], None)
         shown_at = self.clock.now() - timedelta(seconds=self.habits.list_lag)
         listed = [i for i in self.ids if self.upheaval.lists(i, shown_at)]
-        known = [row for row in (self._as_of(i, shown_at) for i in listed) if row]
+        known = [row for row in (self.as_of(i, shown_at) for i in listed) if row]
         rows = [row for row in known if self.kind in SOFT or not row.deleted]
         if lane == "hot" and self.kind in OPEN_WORDS:
             rows = [row for row in rows if row.raw["status"] in OPEN_WORDS[self.kind]]
@@ -241,10 +241,11 @@ class Vendor:
             return -row.activity_at.timestamp(), -row.number
         return 0, row.number
 
-    def _as_of(self, remote_id: str, at: datetime) -> RemoteIssue | None:
+    def as_of(self, remote_id: str, at: datetime) -> RemoteIssue | None:
         return next((state for t, state in reversed(self.history[remote_id]) if t <= at), None)
 
     def _row(self, issue: RemoteIssue) -> RemoteIssue:
+        """The lists of bland and zylon show all that is mirrored, antimetal's no times."""
         if self.kind != "antimetal":
             return issue
         return replace(issue, created_at=None, updated_at=None, is_row=True)

@@ -56,6 +56,8 @@ from tests.world import TRAITS
 ROUND_SECONDS = 45
 OURS = Installation("simul", "a key that only this world has")
 THEIRS = Installation("neigh", "a key that only the neighbour has")
+LONG_CALM = 4
+"""After so many rounds every copy of what is settled has been looked at."""
 
 
 @dataclass
@@ -146,6 +148,7 @@ class SimWorld:
         self.installation = installation
         self.remembered = Remembered()
         self.configs: list[tuple[datetime, Any]] = []
+        self.calms: list[datetime] = []
         self._configure(topology.config())
         self.neighbour = self._move_in()
 
@@ -330,6 +333,8 @@ class SimWorld:
         for _ in range(step.rounds):
             self.round()
             self.clock.advance(ROUND_SECONDS)
+        if step.rounds >= LONG_CALM and self.is_settled():
+            self.calms.append(self.clock.now())
 
     def _work(self, step: Work) -> None:
         worker = self.effects.run(step.job, step.faults, lambda: self._run(step))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from .checks import Check, instant, one_of, text, whole_number
+from .checks import Check, instant, one_of, text, uri, whole_number
 from .switches import COUNT, OFF_ON, ON_OFF, SECONDS, SHARED, Switch
 
 VERSION = "2026-03-17"
@@ -56,7 +56,7 @@ def _context(value: object) -> str | None:
         return "takes a list of strings in tags"
     if not isinstance(value.get("metadata", {}), dict):
         return "takes an object in metadata"
-    return None if ":" in value.get("alertUrl", ":") else "takes a URI in alertUrl"
+    return None if uri(value.get("alertUrl", "x:")) is None else "takes a URI in alertUrl"
 
 
 # Which status may follow which, by reading.

@@ -9,6 +9,12 @@ Check = Callable[[Any], str | None]
 
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?Z")
+URI = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*:"
+    r"(//([A-Za-z0-9._~!$&'()*+,;=:%-]*@)?(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(:\d*)?)?"
+    r"[A-Za-z0-9._~!$&'()*+,;=:@/%-]*(\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
+    r"(#[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
+)
 
 MEASURES: dict[str, Callable[[str], int]] = {
     "utf16": lambda text: len(text.encode("utf-16-le", "surrogatepass")) // 2,
@@ -41,6 +47,12 @@ def boolean(value: Any) -> str | None:
 def uuid_or_null(value: Any) -> str | None:
     is_fine = value is None or (isinstance(value, str) and UUID.fullmatch(value))
     return None if is_fine else "must be a UUID or null"
+
+
+def uri(value: Any) -> str | None:
+    """RFC 3986, as the format `uri` of OpenAPI means it: ASCII, and nothing half encoded."""
+    is_fine = isinstance(value, str) and URI.fullmatch(value)
+    return None if is_fine and not re.search("%(?![0-9A-Fa-f]{2})", value) else "must be a URI"
 
 
 def instant(value: Any) -> str | None:

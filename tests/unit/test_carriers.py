@@ -164,6 +164,7 @@ def test_a_comment_in_doubt_that_was_parked_is_looked_for_before_it_is_posted_ag
         if (call, when) in (("post", "after"), ("stands", "before")):
             raise Ambiguous("lost") if call == "post" else Transient("no answer")
 
+    world.poll("bland")
     world.systems["bland"].fail = fail
     world.systems["antimetal"].add()
     world.poll("antimetal")

@@ -242,11 +242,14 @@ def test_an_issue_that_vanishes_between_list_and_read_holds_nobody_up():
     world.systems["antimetal"].edit(born.remote_id, status="resolved")
     world.systems["antimetal"].add("other")
 
-    def gone(call: str, moment: str) -> None:
-        if call == "get":
-            raise Gone("404")
+    read = world.systems["antimetal"].get
 
-    world.systems["antimetal"].fail = gone
+    def gone(remote_id: str):
+        if remote_id == born.remote_id:
+            raise Gone("404")
+        return read(remote_id)
+
+    world.systems["antimetal"].get = gone
     report = world.poll("antimetal")
     assert list(report.failed) == ["T-1001"]
     assert len(report.stored) == 1

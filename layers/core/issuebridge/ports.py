@@ -22,12 +22,14 @@ Changes = Mapping[Literal["status", "severity", "external_link", "description"],
 class Page:
     """One page of a walk; `cursor` is None at its end, and only good for the same lane.
 
-    `claimed` is how many issues the vendor says the whole walk has.
+    `claimed` is how many issues the vendor says the whole walk has. `unread` tells, in words for a
+    person, what of it could not be read, each beginning with the issue's id if there is one.
     """
 
     issues: Sequence[RemoteIssue]
     cursor: str | None
     claimed: int | None = None
+    unread: Sequence[str] = ()
 
 
 class IssueSystem(Protocol):

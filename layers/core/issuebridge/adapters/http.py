@@ -9,9 +9,8 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from itertools import count
 from random import SystemRandom
@@ -19,14 +18,25 @@ from re import sub
 from threading import Lock
 from urllib.parse import quote, urlencode
 
+from issuebridge.adapters.answers import (
+    RETRY_AFTER_SECONDS_DEFAULT,
+    date_of,
+    is_html,
+    pause_seconds,
+    printable,
+    words_of,
+)
 from issuebridge.adapters.clock import SystemClock
+from issuebridge.adapters.json_text import TooManyParts, read_json
 from issuebridge.adapters.network import (
     BODY_BYTES_MAX,
     Lost,
     NotSent,
     Reply,
     Transport,
+    Untrusted,
     over_network,
+    within,
 )
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -35,6 +45,7 @@ from issuebridge.domain.errors import (
     Gone,
     Misconfigured,
     RateLimited,
+    Refused,
     Rejected,
     SyncError,
     Transient,
@@ -46,17 +57,28 @@ REPEAT_WITHIN_SECONDS = 10
 """A slow answer is not asked for again: the time belongs to the rest of the round."""
 PAUSE_SECONDS_MAX = 5
 """A longer wait is not slept in a paid Lambda: the caller gets it as RateLimited."""
-RETRY_AFTER_SECONDS_DEFAULT = 30
-RETRY_AFTER_SECONDS_MAX = 3600
-WORDS_MAX = 300
 SKEW_NOISE = timedelta(seconds=2)
 SKEW_MAX = timedelta(days=1)
-"""A server that is further off has no clock to go by."""
+EDGE_BYTES = 4096
+LET_IN_SECONDS = 300
+"""How long a key that was let in counts as a good one."""
 
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
+_NOT_DONE = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.FORBIDDEN}
+"""Refused by these with a pause, even a write was surely not carried out."""
 
 Query = Sequence[tuple[str, str]]
+
+
+class TooLarge(Rejected):
+    """What was asked for is more than we read: less of it may do. Of the answer only its first and
+    its last bytes are kept."""
+
+    def __init__(self, message: str, reply: Reply) -> None:
+        super().__init__(message)
+        self.head = reply.body[:EDGE_BYTES]
+        self.tail = (reply.body[-EDGE_BYTES:] + reply.tail)[-EDGE_BYTES:]
 
 
 @dataclass(frozen=True)
@@ -95,20 +117,54 @@ class _Call:
 
     name: str
     method: str
+    ids: Sequence[str] = field(repr=False)
     url: str = field(repr=False)
     body: bytes | None = field(repr=False)
     key: str = field(repr=False)
+    is_page: bool
 
     def unclear(self, message: str) -> Transient:
         return Transient(message) if self.method == "GET" else Ambiguous(message)
+
+
+class _Access:
+    """What the key was let in to lately: whether a refusal concerns the key, or one issue alone.
+
+    To read proves nothing of the right to write: a second issue that may not be written says that
+    none may.
+    """
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._listed_at = self._read_at = -math.inf
+        self._unwritable: set[str] = set()
+
+    def granted(self, call: _Call) -> None:
+        if call.method != "GET":
+            self._unwritable.clear()
+            return
+        self._read_at = self._monotonic()
+        self._listed_at = self._listed_at if call.ids else self._read_at
+
+    def is_refused_alone(self, call: _Call) -> bool:
+        if not call.ids:
+            self._listed_at = self._read_at = -math.inf
+            return False
+        if call.method == "GET":
+            return self._monotonic() - self._read_at <= LET_IN_SECONDS
+        self._unwritable.add(call.ids[0])
+        is_key_good = self._monotonic() - self._listed_at <= LET_IN_SECONDS
+        return is_key_good and len(self._unwritable) == 1
 
 
 @dataclass(repr=False)
 class Http:
     """One vendor's API under one key, which is asked for at each request and kept nowhere.
 
-    `skew` is how far the server's clock ran ahead of ours at its last answer. With `login_pages`
-    an HTML page in place of data means that the key was not accepted.
+    `ahead` is how far the server's clock ran ahead of ours at its last answer. With `login_pages`
+    an HTML page in place of data means that the key was not accepted. A whole answer must be there
+    within `page_seconds` if it is a page of a list, else within `read_seconds`. A secret that can
+    be read anew past its cache has a `reread`.
     """
 
     name: str
@@ -120,10 +176,19 @@ class Http:
     login_pages: bool = False
     transport: Transport = field(default_factory=over_network)
     timing: Timing = field(default_factory=Timing)
-    skew: timedelta = field(default=timedelta(), init=False)
+    read_seconds: float = 20
+    page_seconds: float = 45
+    ahead: timedelta = field(default=timedelta(), init=False)
 
     def __post_init__(self) -> None:
         self._pacer = Pacer(self.requests_per_second, self.timing)
+        self._access = _Access(self.timing.monotonic)
+
+    @property
+    def skew(self) -> timedelta:
+        """A date in whole seconds, on a reply that travelled, cannot tell a small skew from none;
+        and a server that is very far off has no clock to go by."""
+        return self.ahead if SKEW_NOISE < abs(self.ahead) < SKEW_MAX else timedelta()
 
     def send(
         self, method: str, path: str, *ids: str, query: Query = (), body: object = None
@@ -133,8 +198,8 @@ class Http:
         `path` has a `{placeholder}` for each of `ids`. Only a GET is ever repeated in here.
         """
         name = f"{self.name}: {method} {path}"
-        data = None if body is None else json.dumps(body).encode()
-        call = _Call(name, method, self._url(name, path, ids, query), data, self._key())
+        url, data = self._url(name, path, ids, query), _encoded(name, body)
+        call = _Call(name, method, ids, url, data, self._key(self.secret), bool(query))
         began = self.timing.monotonic()
         for attempt in count():
             try:
@@ -157,8 +222,8 @@ class Http:
         filled = sub("{[^}]*}", lambda _: quote(next(parts), safe=""), path)
         return f"{self.base_url}{filled}?{urlencode(query)}".rstrip("?")
 
-    def _key(self) -> str:
-        key = self.secret()
+    def _key(self, secret: Callable[[], str]) -> str:
+        key = secret()
         if not key or not key.isascii() or not key.isprintable() or " " in key:
             raise Misconfigured(
                 f"connections.{self.name}.secret: the API key in it is empty, or has white space "
@@ -166,55 +231,87 @@ class Http:
             )
         return key
 
+    def _renewed(self, key: str) -> str | None:
+        """The key that is stored now, if it is another one."""
+        try:
+            stored = self._key(getattr(self.secret, "reread", self.secret))
+        except SyncError:
+            return None
+        return stored if stored != key else None
+
     def _once(self, call: _Call) -> object:
+        reply = self._exchange(call)
+        if reply.status in _NO_ACCESS and (key := self._renewed(call.key)):
+            call = replace(call, key=key)  # nothing was carried out with the old one
+            reply = self._exchange(call)
+        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return self._accepted(call, reply)
+        raise self._refused(call, reply)
+
+    def _exchange(self, call: _Call) -> Reply:
         headers = {"accept": "application/json", "user-agent": "issuebridge", **self.headers}
         headers["authorization"] = self.scheme + call.key
         if call.body is not None:
             headers["content-type"] = "application/json"
         self._pacer.wait()
         try:
-            reply = self.transport(call.method, call.url, headers, call.body)
+            with within(self.page_seconds if call.is_page else self.read_seconds):
+                reply = self.transport(call.method, call.url, headers, call.body)
+        except Untrusted as error:
+            place = f"connections.{self.name}"
+            raise Misconfigured(
+                f"{call.name}: its certificate is not accepted: {printable(str(error))}: give your "
+                f"own authority's certificate in {place}.ca_pem, or the host's very name in "
+                f"{place}.base_url"
+            ) from error
         except NotSent as error:
             said = f"{call.name}: no connection: {printable(str(error))}"
             raise Unreachable(said) from error
         except Lost as error:
             said = f"{call.name}: no answer: {printable(str(error))}"
             raise (Unreachable if call.method == "GET" else Ambiguous)(said) from error
-        now = self.timing.now()
-        dated = _date(reply.headers.get("date", ""))
-        self.skew = _skew(dated, now) if dated else self.skew
-        if HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
-            return self._accepted(call, reply)
-        raise self._refused(call, reply, _pause_seconds(reply, dated or now))
+        dated = date_of(reply.headers.get("date", ""))
+        self.ahead = dated - self.timing.now() if dated else self.ahead
+        return reply
 
     def _accepted(self, call: _Call, reply: Reply) -> object:
         if len(reply.body) > BODY_BYTES_MAX:
-            message = f"{call.name}: the answer is larger than {BODY_BYTES_MAX} bytes"
-            raise Rejected(message) if call.method == "GET" else Ambiguous(message)
+            raise _too_large(call, reply, f"larger than {BODY_BYTES_MAX} bytes")
         if not reply.body.strip() and call.method != "GET":
+            self._access.granted(call)
             return None
         try:
-            return json.loads(reply.body)
-        except (ValueError, RecursionError) as error:
-            if self.login_pages and call.method == "GET" and _is_html(reply.body):
-                raise AccessRefused(f"{call.name}: a login page: {self._remedy()}") from error
+            document = read_json(reply.body)
+        except TooManyParts as error:
+            raise _too_large(call, reply, str(error)) from error
+        except ValueError as error:
+            if self.login_pages and call.method == "GET" and is_html(reply.body):
+                raise self._no_access(call, f"{call.name}: a login page") from error
             raise call.unclear(f"{call.name}: {reply.status}, and no JSON in it") from error
+        self._access.granted(call)
+        return document
 
-    def _refused(self, call: _Call, reply: Reply, pause: float | None) -> SyncError:
-        words = printable(_words(reply.body).replace(call.key, "***"))
+    def _refused(self, call: _Call, reply: Reply) -> SyncError:
+        words = printable(words_of(reply.body).replace(call.key, "***"))
         status, said = reply.status, f"{call.name}: {reply.status} {words}".rstrip()
+        pause = pause_seconds(reply, date_of(reply.headers.get("date", "")) or self.timing.now())
         if status == HTTPStatus.TOO_MANY_REQUESTS and pause is None:
             return _BlindlyLimited(said, retry_after_seconds=RETRY_AFTER_SECONDS_DEFAULT)
-        may_wait = status == HTTPStatus.TOO_MANY_REQUESTS or call.method == "GET"
-        if pause is not None and may_wait and status in _PASSING:
+        may_wait = status in _NOT_DONE or (call.method == "GET" and status in _PASSING)
+        if pause is not None and may_wait:
             return RateLimited(said, retry_after_seconds=pause)
         if status in _NO_ACCESS:
-            return AccessRefused(f"{said}: {self._remedy()}")
+            return self._no_access(call, said)
         if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return Gone(said)
         if status == HTTPStatus.CONFLICT:
             return Conflict(said)
         return call.unclear(said) if status in _PASSING else Rejected(said)
+
+    def _no_access(self, call: _Call, said: str) -> SyncError:
+        if self._access.is_refused_alone(call):
+            return Refused(f"{said}: only for this issue, as the key is accepted for others")
+        return AccessRefused(f"{said}: {self._remedy()}")
 
     def _remedy(self) -> str:
         place = f"connections.{self.name}"
@@ -232,59 +329,13 @@ def second_source() -> Iterator[None]:
         return
 
 
-def _skew(dated: datetime, now: datetime) -> timedelta:
-    """A date in whole seconds, on a reply that travelled, cannot tell a small skew from none."""
-    apart = dated - now
-    return apart if SKEW_NOISE < abs(apart) < SKEW_MAX else timedelta()
-
-
-def _date(text: str) -> datetime | None:
+def _encoded(name: str, body: object) -> bytes | None:
     try:
-        found = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return None if body is None else json.dumps(body, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise Rejected(f"{name}: not sent: JSON cannot say it") from error
 
 
-def _pause_seconds(reply: Reply, now: datetime) -> float | None:
-    """Read Retry-After, in seconds or as a date; None if there is none that makes sense."""
-    asked = reply.headers.get("retry-after", "").strip()
-    try:
-        seconds = float(asked)
-    except ValueError:
-        until = _date(asked)
-        seconds = (until - now).total_seconds() if until else math.nan
-    return None if math.isnan(seconds) else min(max(seconds, 0), RETRY_AFTER_SECONDS_MAX)
-
-
-def _is_html(body: bytes) -> bool:
-    return body.lstrip()[:1] == b"<"
-
-
-def _words(body: bytes) -> str:
-    text = "an HTML page" if _is_html(body) else body.decode("utf-8", "replace")
-    try:
-        return _said(json.loads(text))
-    except (ValueError, RecursionError):
-        return text
-
-
-def _said(document: object) -> str:
-    """Find code, message and details in whichever shape the vendor's error has today."""
-    if isinstance(document, list):
-        return _said(document[0]) if document else ""
-    if not isinstance(document, dict):
-        return document if isinstance(document, str) else ""
-    for inner in (document.get("errors"), document.get("error")):
-        if isinstance(inner, list | dict) and inner:
-            return _said(inner)
-    names = ("error", "code", "type", "message", "detail", "request_id")
-    parts = [document[name] for name in names if isinstance(document.get(name), str)]
-    details = document.get("details")
-    return ": ".join([*parts, json.dumps(details)] if details else parts)
-
-
-def printable(text: str) -> str:
-    """Put it on one line, without control or invisible characters, and not long."""
-    shown = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * WORDS_MAX])
-    return " ".join(shown.split())[:WORDS_MAX]
+def _too_large(call: _Call, reply: Reply, how: str) -> SyncError:
+    message = f"{call.name}: the answer is {how}"
+    return TooLarge(message, reply) if call.method == "GET" else Ambiguous(message)

@@ -1,15 +1,39 @@
 """Reading a vendor's objects: a value of the wrong type is told as such, and costs nothing else."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
+from issuebridge.adapters.instants import instant_of
+
+DEPTH_MAX = 50
+"""No value that anybody reads is deeper, and not every Python can walk one that is."""
+NUMBER_MAX = 2**63
+
 
 def canonical_json(value: object) -> str:
     """One text for equal values. Plain ASCII, so that half a surrogate pair does no harm."""
+    if not _is_shallow(value):
+        raise ValueError("it nests too deep")
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _is_shallow(value: object) -> bool:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [inner for each in level for inner in _inside(each)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _word(value: object) -> str | None:
@@ -20,12 +44,14 @@ def _word(value: object) -> str | None:
 
 def _number(value: object) -> int:
     try:
-        return int(value) if isinstance(value, int | float | str) else 0
+        number = int(value) if isinstance(value, int | float | str) else 0
     except (ValueError, OverflowError):
         return 0
+    return number if abs(number) < NUMBER_MAX else 0
 
 
-def _id(value: object) -> str | None:
+def id_of(value: object) -> str | None:
+    """What names a thing, as text; None for what can name nothing."""
     named = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
     return _word(value) if named else None
 
@@ -35,21 +61,13 @@ def flag(value: object) -> bool:
     return value not in (None, False, 0, "", "0", "false", "False")
 
 
-def _instant(value: object) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value.upper() if isinstance(value, str) else "")
-        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
 Word = Annotated[str | None, BeforeValidator(_word)]
 """A vendor's word as it is; a value that is no string as its JSON, so that nobody knows it."""
 Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
 Number = Annotated[int, BeforeValidator(_number)]
-Instant = Annotated[datetime | None, BeforeValidator(_instant)]
+Instant = Annotated[datetime | None, BeforeValidator(instant_of)]
 Flag = Annotated[bool, BeforeValidator(flag)]
-Id = Annotated[str, BeforeValidator(_id), StringConstraints(min_length=1)]
+Id = Annotated[str, BeforeValidator(id_of), StringConstraints(min_length=1)]
 
 
 class Payload(BaseModel):

@@ -7,6 +7,8 @@ SyncError
 │   └── Ambiguous        sent, and no answer says whether it was done: look before sending again
 ├── Rejected             the other system said no and will again
 │   ├── Gone             the issue is not there (404, 410)
+│   │   └── Moved        another issue was told of in its place: nothing goes on with it
+│   ├── Refused          this issue alone is closed to the key (401, 403, 3xx)
 │   ├── Conflict         something under way there forbids it for now (409)
 │   └── StaleCursor      the page cursor is no longer good: start the walk again
 ├── LostRace             somebody wrote first: re-read, merge again
@@ -46,6 +48,14 @@ class Rejected(SyncError):
 
 class Gone(Rejected):
     """The issue does not exist for this key."""
+
+
+class Moved(Gone):
+    """Asked for one issue, the vendor told of another: merged, moved, or mixed up on the way."""
+
+
+class Refused(Rejected):
+    """The key is accepted, and not for this issue."""
 
 
 class Conflict(Rejected):

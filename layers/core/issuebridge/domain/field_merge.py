@@ -17,6 +17,7 @@ from issuebridge.domain.lag import wanted
 from issuebridge.domain.merge import Copy, merge_field
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import Reading, Source, agrees, carries, find_url
+from issuebridge.domain.rewriting import same_link
 from issuebridge.domain.words import Field
 
 ROLLED_BACK = "older than what was seen of it: restored from a backup? take theirs, or push ours"
@@ -107,13 +108,23 @@ class FieldMerge:
         if is_last and (carrier == "comment" or (carrier == "managed_line" and source.raw is None)):
             return False
         sent = self.ref.sending.get(self.name)
-        return source.raw != _raw_at(baseline, place) and not (sent and _shows(source, sent, place))
+        ours = sent is not None and self._shows(source, sent, place)
+        return not (ours or self._shows(source, baseline, place))
+
+    def _shows(self, source: Source, known: Baseline, place: int) -> bool:
+        """Whether this is seen here, a link if need be in the vendor's own shape. Another word of
+        the same meaning is a person's: some vendors' words are spelled as ours."""
+        raw = _raw_at(known, place)
+        if source.raw == raw or raw is None or source.raw is None:
+            return source.raw == raw
+        is_link = self.policy.fields[self.name].lens is None
+        return is_link and same_link(find_url(raw) or raw, find_url(source.raw) or source.raw)
 
     def _agreed_or_unmoved(self, baseline: Baseline) -> tuple[CanonicalIssue, list[HistoryEntry]]:
         """Nothing new; but if our own write shows, it is what both agree on now. A copy that was
         set aside and went back to the baseline gives up its edit, which is told."""
         sent = self.ref.sending.get(self.name)
-        is_ours = sent and all(_shows(s, sent, place) for place, s in enumerate(self.reading))
+        is_ours = sent and all(self._shows(s, sent, place) for place, s in enumerate(self.reading))
         value = sent.value if sent and is_ours else baseline.value
         shown_now = self._confirmed(Baseline(value=value, raws=self.raws))
         issue = self._with(shown_now, thaw=True)
@@ -169,7 +180,7 @@ class FieldMerge:
         ours = self._ours
         lens = self.policy.fields[self.name].lens
         if source.value == ours or (lens and lens.means(source.raw, ours)):
-            return self._with(Baseline(value=ours, raws=self.raws), thaw=True), []
+            return self._seconded(self._with(Baseline(value=ours, raws=self.raws), thaw=True)), []
         winner = self._winner()
         # What nobody edited, such as the link across by default, is no side of a conflict.
         base = baseline.value if self.name in self.issue.edits else ours
@@ -186,6 +197,18 @@ class FieldMerge:
         taken = self._take(issue, source.value)
         return taken, [self._entry(outcome, ours, source.value, detail=detail)]
 
+    def _seconded(self, issue: CanonicalIssue) -> CanonicalIssue:
+        """Two people made the same edit: it is as late as the later one, and preferred as both."""
+        last = issue.edits.get(self.name)
+        if last is None:
+            return issue
+        mine = Edit(by=self.policy.connection, at=self.seen.edited_at)
+        first, second = sorted((last, mine), key=lambda edit: edit.at, reverse=True)
+        others = dict.fromkeys((second.by, *last.also))
+        also = tuple(name for name in others if name != first.by)
+        both = first.model_copy(update={"also": also})
+        return issue.model_copy(update={"edits": {**issue.edits, self.name: both}})
+
     def _last_edit(self) -> Edit:
         return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.seen.now)
 
@@ -197,7 +220,7 @@ class FieldMerge:
         preferred = rule.removeprefix("prefer:") if rule.startswith("prefer:") else None
         if preferred == self.policy.connection:
             return "remote"
-        if preferred == last.by:
+        if preferred in (last.by, *last.also):
             return "canonical"
         return "remote" if self.seen.edited_at > last.at else "canonical"
 
@@ -243,13 +266,6 @@ class FieldMerge:
                 "detail": detail,
             }
         )
-
-
-def _shows(source: Source, sent: Baseline, place: int) -> bool:
-    """Whether what we sent is seen here, if need be in the vendor's own shape of a link. Another
-    word of the same meaning is a person's: some vendors' words are spelled as ours."""
-    raw = _raw_at(sent, place)
-    return source.raw == raw or (raw is not None and find_url(source.raw or "") == raw)
 
 
 def _raw_at(baseline: Baseline, place: int) -> str | None:

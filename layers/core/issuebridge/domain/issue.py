@@ -125,10 +125,11 @@ class Pending(Frozen):
 
 
 class Edit(Frozen):
-    """Who gave a field its value, when by that side's clock."""
+    """Who gave a field its value, when by that side's clock; and who else said the same by then."""
 
     by: str
     at: datetime
+    also: tuple[str, ...] = ()
 
 
 RunOutcome = Literal["running", "complete", "awaiting_input", "error", "cancelled", "timed_out"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from issuebridge.domain.mark import is_mark
 from issuebridge.domain.text import AT, without_mention
 
+_START = "[issuebridge ref="
 _LINE = re.compile(r"^\[issuebridge ref=(?P<ref>[a-z0-9]+)(?P<rest>(?: [a-z]+=[^\s\]]+)*)\]$")
 MARKS_MAX = 3
 _UNSAFE = re.compile(r"[\s\]]")
@@ -40,7 +41,7 @@ def line_safe(url: str) -> str:
 
 
 def parse_line(line: str) -> ManagedLine | None:
-    found = _LINE.match(line.strip())
+    found = _LINE.match(line.strip()) if _START in line else None
     if not found:
         return None
     carried = dict(part.split("=", 1) for part in found["rest"].split())
@@ -55,8 +56,13 @@ def _lines_upwards(text: str) -> Iterator[ManagedLine]:
 def find_marks(text: str) -> tuple[str, ...]:
     """The references in it, whoever made them, those nearest to the end: that is where they are
     put. More than a few are somebody's game, and each costs a look-up."""
-    marks = dict.fromkeys(line.ref for line in _lines_upwards(text) if is_mark(line.ref))
-    return tuple(marks)[:MARKS_MAX]
+    marks: dict[str, None] = {}
+    for line in _lines_upwards(text):
+        if is_mark(line.ref):
+            marks[line.ref] = None
+        if len(marks) == MARKS_MAX:
+            break
+    return tuple(marks)
 
 
 def read_line(text: str, ref: str) -> ManagedLine | None:
@@ -70,8 +76,10 @@ def put_line(text: str, line: ManagedLine) -> str:
     ours = [i for i, row in enumerate(rows) if (own := parse_line(row)) and own.ref == line.ref]
     if not ours:
         return f"{text}\n\n{line}" if text else str(line)
-    rows[ours[-1]] = str(line)
-    return "\n".join(row for i, row in enumerate(rows) if i not in ours[:-1])
+    *copies, last = ours
+    rows[last] = str(line)
+    dropped = set(copies)
+    return "\n".join(row for i, row in enumerate(rows) if i not in dropped)
 
 
 def drop_line(text: str, ref: str) -> str:

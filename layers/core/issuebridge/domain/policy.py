@@ -20,6 +20,8 @@ class Traits:
     description_units_max: int
     description_writable: bool
     comments: bool = False
+    wakes_agent: bool = False
+    """A mention in a text there may start an agent: none of ours has one."""
     unproven: frozenset[Field] = frozenset()
     """No document says that these can be written; a connection may have shown that they can."""
 
@@ -53,6 +55,7 @@ class Policy:
     issue_url: str | None
     description_units_max: int
     description_writable: bool
+    wakes_agent: bool = False
     writes_per_hour: int = 6
 
 
@@ -67,6 +70,7 @@ def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
         issue_url=connection.issue_url,
         description_units_max=traits.description_units_max,
         description_writable=traits.description_writable,
+        wakes_agent=traits.wakes_agent,
         writes_per_hour=connection.writes_per_hour,
     )
 

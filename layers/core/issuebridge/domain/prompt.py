@@ -66,7 +66,8 @@ def prompt_key(issue_id: str, request: PromptRequest) -> str:
 
 def prompt_detail(key: str, request: PromptRequest) -> str:
     """`/intent [ref key] text`: the reference comes early, should the vendor shorten its copy."""
-    return cut(f"/{request.intent} [ref {key}] {without_mention(request.text)}", DETAIL_UNITS_MAX)
+    detail = f"/{request.intent} [ref {key}] {request.text}"
+    return without_mention(cut(detail, DETAIL_UNITS_MAX))
 
 
 def may_be_shortened(text: str, key: str) -> bool:

@@ -27,7 +27,7 @@ from issuebridge.domain.managed_line import (
 from issuebridge.domain.mark import reference_of
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.routing import Landscape
-from issuebridge.domain.text import cut, utf16_units, without_mention
+from issuebridge.domain.text import cut, utf16_units, without_call, without_mention
 from issuebridge.domain.words import Field, Part
 
 Written = Literal["status", "severity", "external_link", "description"]
@@ -150,7 +150,7 @@ def _cannot_write(text: str, policy: Policy) -> str | None:
         return "without our line it would be empty"
     if utf16_units(text) > policy.description_units_max:
         return "no room for our line in the description"
-    if without_mention(text) != text:
+    if _safe(text, policy) != text:
         return "the description mentions Norm, and writing it again could wake it"
     return None
 
@@ -343,18 +343,23 @@ def draft_counterpart(
     """What is sent to create the issue at this connection: people's words, no mention, our line."""
     line = str(managed_line(issue, policy, reference))
     room = policy.description_units_max - utf16_units(line) - 2
-    words = cut(without_mention(without_lines(issue.description)), room)
+    words = _safe(cut(without_lines(issue.description), room), policy)
     return Draft(
         reference=reference,
-        title=cut(without_mention(issue.title), TITLE_UNITS_MAX),
+        title=_safe(cut(issue.title, TITLE_UNITS_MAX), policy),
         description=f"{words}\n\n{line}" if words else line,
-        category=category or without_mention(issue.category),
+        category=category or _safe(issue.category, policy),
         environment=issue.environment or environment,
         status=_raw(issue, policy, "status"),
         severity=_raw(issue, policy, "severity"),
         link=wanted(issue, policy.connection, "external_link"),
         triggered_at=now,
     )
+
+
+def _safe(text: str, policy: Policy) -> str:
+    """Nobody is mentioned in what we write; where none listens, an address is no mention."""
+    return without_mention(text) if policy.wakes_agent else without_call(text)
 
 
 def _raw(issue: CanonicalIssue, policy: Policy, name: Field) -> str | None:

@@ -5,16 +5,56 @@ is a `Source`; the native one comes first.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from issuebridge.domain.issue import RemoteIssue
 from issuebridge.domain.managed_line import line_safe, read_line
 from issuebridge.domain.policy import FieldPolicy, Policy
+from issuebridge.domain.rewriting import same_link
 from issuebridge.domain.words import CANONICAL_WORDS, FIELDS, Field, Lens
 
-_URL_KEYS = ("url", "html_url", "external_url", "href", "link")
+_PAGE_NAMES = (
+    "htmlurl",  # GitHub, PagerDuty
+    "weburl",  # GitLab, Sentry
+    "permalink",  # Sentry
+    "permalinkurl",  # Asana
+    "appurl",  # Shortcut
+    "url",  # Linear and most others; at GitHub and Sentry it is the API's
+    "externalurl",
+    "href",
+    "link",
+)
+"""What vendors call the page of an issue, the surest name first, without `_` and capitals."""
+
+_OTHER_THINGS = re.compile(
+    "account|actor|agent|assignees?|author|(closed|created|updated)by|creator|escalationpolicy|"
+    "labels?|milestone|organization|owner|project|repo(sitory)?|reporter|sender|service|teams?|"
+    "user|workspace"
+)
+"""What an issue belongs to has pages too, and they are not the issue's."""
+
+_PICTURE = re.compile("icon|avatar|image|logo|photo|picture|thumb", re.IGNORECASE)
+_FOR_MACHINES = {"self", "_links", "api_url", "apiUrl"}
+_API = re.compile(
+    r"https?://(?:[^/?#]*\.)?api(?:-[^/?#.]*)?\."
+    r"|https?://[^?#]*/(?:api|rest/agile)/(?:v?\d[\d.]*|latest|now)/[^?#]"
+    r"|https?://[^?#]*/(?:api/graphql|rest/servicedeskapi|_apis)\b",
+    re.IGNORECASE,
+)
+"""An address for machines. A page may lie under `api` too: that of a project of this name."""
+
+_HIDDEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ud800-\udfff\U000e0000-\U000e0fff"
+)
+"""Controls, letters that turn the direction or show nowhere, and halves of letters."""
+_IN_HOST = rf"[^\s:/?#@\\\[\]<>\"%^`{{|}}{_HIDDEN}]"
+_WEB_ADDRESS = re.compile(
+    rf"https?://(?!\.){_IN_HOST}+(?::\d{{0,5}})?(?:[/?#][^{_HIDDEN}]*)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -65,36 +105,68 @@ def _in_line(name: Field, carried: str | None) -> Source:
     return Source(carried, None, known=False)
 
 
+class _Address(NamedTuple):
+    """Where in a link object it stands: how deep, and under which name."""
+
+    depth: int
+    name: str
+    text: str
+    for_machines: bool
+
+    @property
+    def rank(self) -> tuple[bool, int, int]:
+        named = self.name in _PAGE_NAMES
+        return (not named, self.depth, _PAGE_NAMES.index(self.name) if named else 0)
+
+
 def find_url(raw: str) -> str | None:
-    """The first http(s) address in a vendor's link object, in the form our line can carry."""
+    """The page a person can open, of a vendor's link object, in the form our line can carry.
+
+    Under a name that nobody told us an address counts only where the object has none for machines:
+    the page of such a one has a name we know, or there is none.
+    """
     try:
         document: object = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = raw
-    texts = [*_strings(document)]
-    ordered = [text for name in _URL_KEYS for key, text in texts if key == name]
-    ordered += [text for _, text in texts]
-    return next((line_safe(url) for url in ordered if is_web_address(url)), None)
-
-
-def _strings(document: object, key: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in it, with the name it stands under."""
     if isinstance(document, str):
-        yield key, document
-    elif isinstance(document, list):
-        for item in document:
-            yield from _strings(item, key)
-    elif isinstance(document, dict):
-        for name, value in document.items():
-            yield from _strings(value, name)
+        return line_safe(document.strip()) if is_web_address(document) else None
+    found = list(_addresses(document))
+    pages = [address for address in found if not address.for_machines]
+    best = min(pages, key=lambda address: address.rank, default=None)
+    if best is None or (best.name not in _PAGE_NAMES and pages != found):
+        return None
+    return line_safe(best.text)
+
+
+def _addresses(document: object) -> Iterator[_Address]:
+    """The outermost first. No pictures, and nothing of the people and things around an issue."""
+    depth, level = 0, [("", document, False)]
+    while level:
+        below: list[tuple[str, object, bool]] = []
+        for name, value, for_machines in level:
+            if isinstance(value, list):
+                below += [(name, item, for_machines) for item in value]
+            elif isinstance(value, dict):
+                below += [
+                    (_plain(inner), item, for_machines or inner in _FOR_MACHINES)
+                    for inner, item in value.items()
+                    if not _PICTURE.search(inner)
+                    and not (isinstance(item, str) and _OTHER_THINGS.fullmatch(name))
+                ]
+            elif isinstance(value, str) and is_web_address(value):
+                text = value.strip()
+                yield _Address(depth, name, text, for_machines or _API.match(text) is not None)
+        depth, level = depth + 1, below
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
 
 
 def is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text.strip())
-    except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.hostname)
+    """Whether it has a host, and neither credentials nor what is not seen."""
+    return _WEB_ADDRESS.fullmatch(text.strip()) is not None
 
 
 def carries(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | None) -> bool:
@@ -105,7 +177,7 @@ def carries(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | Non
         return policy.lens is not None or line is None or policy.carrier == "comment"
     if policy.lens:
         return policy.lens.means(native, wanted) or line == wanted
-    return (native is not None and find_url(native) == wanted) or line == wanted
+    return same_link(find_url(native or ""), wanted) or same_link(line, wanted)
 
 
 def agrees(policy: FieldPolicy, raws: tuple[str | None, ...], wanted: str | None) -> bool:

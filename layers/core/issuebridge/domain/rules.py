@@ -191,7 +191,7 @@ def rule_text(rule: Rule, issue: CanonicalIssue) -> str:
 
 def _quoted(name: str, issue: CanonicalIssue, rule: Rule) -> Iterator[str]:
     text = issue.refs[rule.at or ""].url or "" if name == "url" else getattr(issue, name)
-    plain = cut(without_mention(without_lines(text)), OUTSIDE_FIELDS[name])
+    plain = without_mention(cut(without_lines(text), OUTSIDE_FIELDS[name]))
     lines = ["".join(map(_plain, line)).rstrip() for line in plain.splitlines()] or [""]
     yield f"> [{name}] {lines[0]}"
     yield from (f"> {line}" for line in lines[1:])

@@ -28,6 +28,11 @@ class Leftovers:
     failed: dict[str, str] = field(default_factory=dict)
     drift: int = 0
 
+    @property
+    def held(self) -> int:
+        """How many copies were set aside just now, for a person to decide."""
+        return sum(outcome.kind == "held" for outcome in self.pushed)
+
     def summary(self) -> dict[str, object]:
         return {
             "pushed": [vars(outcome) for outcome in self.pushed],

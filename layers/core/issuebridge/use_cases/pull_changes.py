@@ -165,7 +165,9 @@ class _Round:
             return
 
     def _page(self, lane: Lane, cursor: str | None) -> Page:
-        return self.pull.system(self.state.connection).page(lane, cursor)
+        page = self.pull.system(self.state.connection).page(lane, cursor)
+        self.report.unread += [told for told in page.unread if told not in self.report.unread]
+        return page
 
     def _hot(self) -> None:
         """Down to the watermark. Before the first sweep has ended, only the signpost is fixed; and

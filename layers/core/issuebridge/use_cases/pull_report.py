@@ -11,9 +11,9 @@ NAMED_MAX = 500
 @dataclass
 class PullReport:
     """What one round did, by the vendor's own issue names (T-1042); `stored` and `twins` give the
-    canonical issue, `failed` the reason, `marked` whose mark stands there; `twins` and `marked` are
-    all that stand. `problem` says why it stopped
-    early, `remedy_needed` that a person must act."""
+    canonical issue, `failed` the reason, `unread` what of a list could not be read, `marked` whose
+    mark stands there; `twins` and `marked` are all that stand. `problem` says why it stopped early,
+    `remedy_needed` that a person must act."""
 
     connection: str
     seen: int = 0
@@ -21,6 +21,7 @@ class PullReport:
     deferred: list[str] = field(default_factory=list)
     twins: dict[str, str] = field(default_factory=dict)
     marked: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     swept: bool = False
     problem: str | None = None
@@ -33,6 +34,7 @@ class PullReport:
         shown = {
             "stored": dict(islice(self.stored.items(), NAMED_MAX)),
             "deferred": self.deferred[:NAMED_MAX],
+            "unread": self.unread[:NAMED_MAX],
             "twins": dict(islice(self.twins.items(), NAMED_MAX)),
             "marked": dict(islice(self.marked.items(), NAMED_MAX)),
             "failed": dict(islice(self.failed.items(), NAMED_MAX)),
@@ -52,7 +54,7 @@ class PullReport:
         return {
             "RemedyNeeded": self.remedy_needed,
             "CompletenessGap": gap,
-            "SetAside": len(self.failed),
+            "SetAside": len(self.failed) + len(self.unread),
             "Twins": len(self.twins),
             "Foreign": len(self.marked),
         }

@@ -67,7 +67,7 @@ class Outcome:
 
     issue_id: str
     connection: str
-    kind: Done | Literal["agreed", "waiting", "parked"]
+    kind: Done | Literal["agreed", "held", "waiting", "parked"]
     detail: str = ""
 
 
@@ -194,9 +194,11 @@ class PushChanges:
         observed = self._observe(issue, remote, connection)
         self.gate.check(connection, issue, observed.issue)
         write = plan_write(observed.issue, remote, policy, self.clock.now())
+        fought = [note.detail for note in write.notes.values() if note.kind == "fought"]
         if not write.changes:
             self._conclude(issue, connection, remote, write, {})
-            return Outcome(issue.issue_id, connection, "agreed")
+            kind: Literal["held", "agreed"] = "held" if fought else "agreed"
+            return Outcome(issue.issue_id, connection, kind, "; ".join(fought))
         self.gate.count(connection, rewritten(observed.issue, policy, write))
         now = self.clock.now()
         lease_until = now + timedelta(seconds=LEASE_SECONDS)
@@ -206,8 +208,9 @@ class PushChanges:
         )
         reply, refused = self._write(system, remote, write)
         self._conclude(sent, connection, reply, write, refused)
-        detail = ", ".join(sorted(set(write.changes) - set(refused)))
-        return Outcome(issue.issue_id, connection, "written", detail)
+        done = ", ".join(sorted(set(write.changes) - set(refused)))
+        told = "; ".join([done, *fought])
+        return Outcome(issue.issue_id, connection, "held" if fought else "written", told)
 
     def _with_mark(self, issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
         """A copy that was not created by us gets its mark when we first write a line to it."""

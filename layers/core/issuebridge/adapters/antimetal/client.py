@@ -4,21 +4,24 @@ Its list promises no order and shows no times. Our cursor is `<status>/<vendor c
 of which may be empty; the caller dedupes, and bounds the pages of a walk.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from issuebridge.adapters.antimetal.mapping import (
     OPEN_STATUSES,
     from_canonical,
+    holds_reference,
     shown_time,
     to_canonical,
 )
-from issuebridge.adapters.http import Http, second_source
+from issuebridge.adapters.http import Http, TooLarge, second_source
+from issuebridge.adapters.identity import about, born_before, carries_line, same_id
 from issuebridge.adapters.network import over_network
-from issuebridge.adapters.payload import canonical_json, rows_of
+from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.rows import Rows, Skipped, read_one, read_rows, within_bounds
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
@@ -36,8 +39,9 @@ ISSUES = "/issues"
 ISSUE = ISSUES + "/{id}"
 
 REQUESTS_PER_SECOND_DEFAULT = 1
-LIMIT = 100
 PAGES_MAX = 100
+PROOFS_MAX = 20
+"""Who finds more by one reference is not asked about each."""
 STARTS: dict[Lane, str] = {"hot": f"{OPEN_STATUSES[0]}/", "sweep": "/"}
 NEXT_STATUS = dict(pairwise(OPEN_STATUSES))
 
@@ -66,30 +70,40 @@ class AntimetalIssues:
     def page(self, lane: Lane, cursor: str | None) -> Page:
         """Hot: one open status after the other. Sweep: all of them in one walk."""
         status, _, after = (cursor or STARTS[lane]).partition("/")
-        issues, following = self._page({"status": status, "startingAfter": after})
+        found, following = self._page({"status": status}, after)
         if following:
-            return Page(issues, f"{status}/{following}")
+            return Page(found.issues, f"{status}/{following}", unread=found.unread)
         upcoming = NEXT_STATUS.get(status)
-        return Page(issues, f"{upcoming}/" if upcoming else None)
+        return Page(found.issues, f"{upcoming}/" if upcoming else None, unread=found.unread)
 
-    def _page(self, query: dict[str, str]) -> tuple[list[RemoteIssue], str | None]:
+    def _page(self, query: Mapping[str, str], after: str | None) -> tuple[Rows, str | None]:
         """Read one page, and the cursor of the next, which is None at the end.
 
         A page that leads to itself was served twice, or is the last one of a list that says
         otherwise: asking once more tells which.
         """
-        after = query.get("startingAfter")
-        issues, following = self._ask(query)
-        if after and following == after:
-            issues, following = self._ask(query)
-        return issues, None if following == after else following
 
-    def _ask(self, query: dict[str, str]) -> tuple[list[RemoteIssue], str | None]:
-        sent = (("limit", str(LIMIT)), *((name, value) for name, value in query.items() if value))
+        def ask(after: str | None, size: int) -> tuple[Sequence[object], str | None]:
+            rows, following = self._ask(query, after, size)
+            if after and following == after:
+                rows, following = self._ask(query, after, size)
+            return rows, None if following == after else following
+
+        rows, following, unread = within_bounds(ask, after, _beyond, "uuid")
+        found = read_rows(rows, "uuid", to_canonical)
+        issues = [replace(issue, is_row=True) for issue in found.issues]
+        return Rows(issues, [*unread, *found.unread]), following
+
+    def _ask(
+        self, query: Mapping[str, str], after: str | None, size: int
+    ) -> tuple[Sequence[object], str | None]:
+        named = {"limit": str(size), **query, "startingAfter": after or ""}
         try:
-            page = self._http.send("GET", ISSUES, query=sent)
+            page = self._http.send("GET", ISSUES, query=[(k, v) for k, v in named.items() if v])
+        except TooLarge:
+            raise
         except Rejected as error:
-            if query.get("startingAfter"):
+            if after:
                 raise StaleCursor(str(error)) from error
             if isinstance(error, Gone):
                 place = f"connections.{self._http.name}.base_url"
@@ -97,43 +111,45 @@ class AntimetalIssues:
             raise
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise Transient(f"{self._http.name}: GET {ISSUES}: the answer is no list")
-        rows = [replace(issue, is_row=True) for issue in _readable(rows_of(page["data"]))]
-        return rows, _following(page)
+        return page["data"], _following(page, size)
 
     def get(self, remote_id: str) -> RemoteIssue:
-        issue = _read(self._http.send("GET", ISSUE, remote_id))
+        issue = read_one(self._http.send("GET", ISSUE, remote_id), to_canonical)
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
-        return issue
+        return about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
 
     def create(self, draft: Draft) -> RemoteIssue:
         """May start a paid investigation there."""
         body = from_canonical(draft, self._connection)
-        made = _read(self._http.send("POST", ISSUES, body=body))
+        made = read_one(self._http.send("POST", ISSUES, body=body), to_canonical)
         if made is None:
             raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
         return made
 
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
-        """Search for the reference; then look through the rows for the draft's millisecond.
-
-        Rows show no time of creation and come in no promised order, so `since` narrows nothing.
-        """
-        issues: list[RemoteIssue] = []
+        """Search for the reference; then look through the rows for the draft's millisecond. What
+        they hint at is proved by its detail, as rows show no time of creation."""
+        hits: list[RemoteIssue] = []
         with second_source():
-            issues, _ = self._ask({"search": draft.reference})
-        found = [i for i in issues if draft.reference in i.description] or self._in_rows(draft)
-        return sorted(found, key=lambda issue: issue.number)
+            found, _ = self._page({"search": draft.reference}, None)
+            hits = found.issues
+        hits.sort(key=lambda hit: not carries_line(hit.description, draft.reference))
+        proofs = (self._proof(hit, draft, since) for hit in hits[:PROOFS_MAX])
+        ours = [issue for issue in proofs if issue] or self._in_rows(draft, since)
+        return sorted(ours, key=lambda issue: issue.number)
 
-    def _in_rows(self, draft: Draft) -> list[RemoteIssue]:
+    def _in_rows(self, draft: Draft, since: datetime) -> list[RemoteIssue]:
         """Where one row shows twice another may not have shown at all: look once more."""
         for _ in range(2):
             after, known, moved = "", set[str](), False
             for _ in range(PAGES_MAX):
-                issues, following = self._page({"startingAfter": after})
-                if found := [issue for issue in issues if self._is_ours(issue, draft)]:
+                rows, following = self._page({}, after)
+                hints = (issue for issue in rows.issues if self._hint(issue, draft))
+                proofs = (self._proof(hint, draft, since) for hint in hints)
+                if found := [issue for issue in proofs if issue]:
                     return found
-                ids = {issue.remote_id for issue in issues}
+                ids = {issue.remote_id for issue in rows.issues}
                 moved |= bool(ids & known)
                 if following is None or ids <= known:
                     break
@@ -145,14 +161,21 @@ class AntimetalIssues:
                 break
         return []
 
-    def _is_ours(self, issue: RemoteIssue, draft: Draft) -> bool:
-        """A time that is shown in whole seconds proves nothing: the detail tells what it holds."""
-        if draft.reference in issue.description:
-            return True
-        shown = shown_time(issue, draft, self._connection)
-        if shown == "rounded":
-            return draft.reference in canonical_json(self.get(issue.remote_id).payload)
-        return shown == "exact"
+    def _hint(self, row: RemoteIssue, draft: Draft) -> Literal["exact", "rounded"] | None:
+        """A time that is shown in whole seconds proves nothing by itself."""
+        is_marked = carries_line(row.description, draft.reference)
+        return "exact" if is_marked else shown_time(row, draft, self._connection)
+
+    def _proof(self, row: RemoteIssue, draft: Draft, since: datetime) -> RemoteIssue | None:
+        """The whole issue, if it is the draft's and was not there before it was sent."""
+        try:
+            issue = self.get(row.remote_id)
+        except Gone:
+            return None
+        if born_before(issue, since + self._http.ahead):
+            return None
+        is_ours = self._hint(row, draft) == "exact" or holds_reference(issue, draft.reference)
+        return issue if is_ours else None
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         if set(changes) - {"status"}:
@@ -160,31 +183,30 @@ class AntimetalIssues:
             raise Rejected(f"{self._http.name}: Antimetal can change only the status, not {fixed}")
         if changes:
             body = {"status": changes["status"]}
-            shown = _read(self._http.send("PATCH", ISSUE, seen.remote_id, body=body))
-            if shown and shown.remote_id == seen.remote_id and "updatedAt" in shown.payload:
-                return shown
+            answer = self._http.send("PATCH", ISSUE, seen.remote_id, body=body)
+            shown = read_one(answer, to_canonical)
+            is_told = shown and same_id(shown.remote_id, seen.remote_id)
+            if shown and is_told and "updatedAt" in shown.payload:
+                return about(f"{self._http.name}: PATCH {ISSUE}", seen.remote_id, shown)
         try:
             return self.get(seen.remote_id)
         except Transient as error:
             raise Ambiguous(f"{error}; it was to show what our PATCH did") from error
 
 
-def _following(page: dict[str, Any]) -> str | None:
+def _following(page: dict[str, Any], size: int) -> str | None:
     """`after` if the page has it, else its last row, as long as there is more."""
     rows = rows_of(page["data"])
-    has_more = page.get("has_more", bool(page.get("after")) or len(rows) >= LIMIT)
+    has_more = page.get("has_more", bool(page.get("after")) or len(rows) >= size)
     if not rows or not has_more:
         return None
     last = next((row["uuid"] for row in reversed(rows) if row.get("uuid")), None)
     return str(page.get("after") or last or "") or None
 
 
-def _read(row: object) -> RemoteIssue | None:
-    try:
-        return to_canonical(row) if isinstance(row, dict) else None
-    except ValueError:
+def _beyond(row: Skipped) -> str | None:
+    if row.ending.get("has_more") is False:
         return None
-
-
-def _readable(rows: list[dict[str, Any]]) -> list[RemoteIssue]:
-    return [issue for row in rows if (issue := _read(row))]
+    if (after := row.ending.get("after") or row.remote_id) is None:
+        raise row.error
+    return str(after)

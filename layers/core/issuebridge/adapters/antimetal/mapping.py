@@ -6,7 +6,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
-from issuebridge.adapters.payload import Id, Instant, Number, Payload, Text, Word
+from issuebridge.adapters.identity import carries_line
+from issuebridge.adapters.payload import Id, Instant, Number, Payload, Text, Word, rows_of
+from issuebridge.adapters.uri import as_uri
 from issuebridge.domain.config import Connection
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.policy import Traits
@@ -75,8 +77,8 @@ def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
         "tags": [draft.reference],
         "metadata": {"issuebridge": draft.reference},
     }
-    if draft.link:
-        context["alertUrl"] = draft.link
+    if link := as_uri(draft.link or ""):
+        context["alertUrl"] = link
     body: dict[str, object] = {
         "title": cut(draft.title, TITLE_UNITS_MAX) or "Untitled",
         "description": draft.description,
@@ -104,3 +106,30 @@ def shown_time(
         return "exact"
     second = draft.triggered_at.replace(microsecond=0)
     return "rounded" if shown in (second, second.replace(second=0)) else None
+
+
+def holds_reference(issue: RemoteIssue, reference: str) -> bool:
+    """Whether a detail has the reference just where a create put it: in our line, or in a seed.
+
+    How the context of a create gets into its seed is not documented.
+    """
+    seeds = rows_of(issue.payload.get("seeds"))
+    places = [place for seed in seeds for place in (seed, *_contexts(seed.get("rawPayload")))]
+    return carries_line(issue.description, reference) or any(
+        reference in _list(place.get("tags"))
+        or _object(place.get("metadata")).get("issuebridge") == reference
+        for place in places
+    )
+
+
+def _contexts(payload: object) -> list[dict[str, Any]]:
+    """The context may be the seed's payload, or a part of it."""
+    return [_object(payload), _object(_object(payload).get("context"))]
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []

@@ -25,6 +25,7 @@ from issuebridge.ports import Changes
 TITLE_UNITS_MAX = 200
 CATEGORY_UNITS_MAX = 64
 LINK_MAX = 2000
+LINKS_DEPTH_MAX = 5
 SEVERITY_DEFAULT = "medium"
 CATEGORY_DEFAULT = "Bug"
 """Bland requires both, and not every origin has them; this category is one of its own."""
@@ -38,6 +39,7 @@ TRAITS = Traits(
     description_units_max=10_000,
     description_writable=True,
     comments=True,
+    wakes_agent=True,
     unproven=frozenset({"external_link"}),
 )
 
@@ -122,13 +124,13 @@ def to_entry(payload: dict[str, Any], at_default: datetime) -> ActivityEntry | N
     )
 
 
-def _links(value: object) -> Iterator[str]:
+def _links(value: object, depth: int = LINKS_DEPTH_MAX) -> Iterator[str]:
     """Every web address in an artifact's links, whose shape is not described."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
-        for inner in value:
-            yield from _links(inner)
+        for inner in value if depth else ():
+            yield from _links(inner, depth - 1)
     elif isinstance(value, str) and len(value) <= LINK_MAX and is_web_address(value):
         yield value
 

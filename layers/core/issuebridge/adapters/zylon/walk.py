@@ -12,15 +12,18 @@ from issuebridge.adapters.payload import rows_of
 from issuebridge.adapters.zylon.mapping import DELETED, TYPES
 
 PAGE_SIZES = (100, 50, 20, 10)
+SMALLER_SIZES = (10, 1)
+"""Each divides all larger ones, so that page numbers can be told in it."""
 INCLUDES = ("User,Project", "User", "")
 
 
 class Walk(BaseModel):
     """`after` is the vendor's cursor where it gives one; `page` counts in any case.
 
-    `seen` is the digest of the page before. `types` and `deleted`: whether the list wants every
-    type named, and takes `Deleted` as a state; `include`: some servers demand it, and others do not
-    know all of it.
+    `seen` is the digest of the page before; `whole` is the size to go back to, where a page was too
+    large. `types` and `deleted`: whether the list wants every type named, and takes `Deleted` as a
+    state; `include`: some servers demand it, and others do not know all of it; `unknown`: states
+    that this one does not know.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,10 +35,13 @@ class Walk(BaseModel):
     types: bool = False
     deleted: bool = True
     include: str = "User,Project"
+    whole: int = 0
+    unknown: tuple[str, ...] = ()
 
     def query(self, states: Sequence[str], more: Mapping[str, str]) -> Query:
         """Make the parameters. Cursors and page numbers are never sent together."""
-        words = [state for state in states if state != DELETED or self.deleted]
+        known = (state for state in states if state not in self.unknown)
+        words = [state for state in known if state != DELETED or self.deleted]
         parts = {"states": ",".join(words), "total_count": "true", "page_order": "ASC", **more}
         if self.include:
             parts["include"] = self.include
@@ -58,10 +64,33 @@ class Walk(BaseModel):
             has_more = after is not None or count >= self.size
         if not count or not has_more or self.has_seen(listing):
             return None
-        after = after if after is None else str(after)
+        return self._next(after, _digest(listing))
+
+    def beyond(self, ending: Mapping[str, Any]) -> "Walk | None":
+        """Where it goes on after the one row of this page, of which only the end could be read."""
+        after = ending.get("next_cursor") or None
+        if ending.get("has_next_page") is False:
+            return None
+        return self._next(after, "") if after or not self.after else None
+
+    def _next(self, after: object, seen: str) -> "Walk":
+        named = None if after is None else str(after)
+        return self.model_copy(update={"after": named, "page": self.page + 1, "seen": seen})
+
+    def shrunk(self, size: int) -> "Walk":
+        """The same place in pages of a size that divides this one."""
+        page = (self.page - 1) * self.size // size + 1
         return self.model_copy(
-            update={"after": after, "page": self.page + 1, "seen": _digest(listing)}
+            update={"page": page, "size": size, "whole": self.whole or self.size}
         )
+
+    def grown(self) -> "Walk":
+        """The same place in whole pages again, if one begins there."""
+        passed = (self.page - 1) * self.size
+        if not self.whole or (self.after is None and passed % self.whole):
+            return self
+        update = {"page": passed // self.whole + 1, "size": self.whole, "whole": 0}
+        return self.model_copy(update=update)
 
 
 def _digest(listing: Mapping[str, Any]) -> str:
