@@ -250,7 +250,9 @@ def point(world: "SimWorld", step: Point) -> None:
     world.play(Work("poll", here.name))
     ends = ((here.name, pointing.remote_id), (there.name, pointed_at.remote_id))
     world.remembered.pointed.append(ends)
-    if world.store.find(*ends[0]) and not world.store.find(*ends[1]):
+    exchange = [{route.source, route.target} for route in world.config.routes]
+    is_first = world.store.find(*ends[0]) and not world.store.find(*ends[1])
+    if is_first and {here.name, there.name} in exchange:
         world.remembered.pairs.append(ends)
 
 

@@ -20,6 +20,7 @@ from tests.simulation.outside import (
     is_anothers,
     is_pair,
     outside,
+    taken_over_by,
 )
 from tests.simulation.people import HumanEdit, in_line, lines_of, marks_in, words_of
 from tests.simulation.vendor import Broken, wakes_norm
@@ -191,7 +192,8 @@ class Oracle:
 
     def _effects_of(self, issue: CanonicalIssue) -> list[Effect]:
         effects = [self.world.ledger.get(key) for key in self.world.ledger.effects]
-        return [effect for effect in effects if effect and effect.issue_id == issue.issue_id]
+        known = {issue.issue_id, *taken_over_by(self.world, issue)}
+        return [effect for effect in effects if effect and effect.issue_id in known]
 
     # 4: who wins is configured
 

@@ -35,10 +35,14 @@ def config_at(world: SimWorld, at: datetime) -> Config:
 
 def history_of(world: SimWorld, issue: CanonicalIssue) -> Iterator[HistoryEntry]:
     """Its own, and that of the issue whose only copy it took over."""
-    yield from world.store.history(issue.issue_id)
-    for other in map(world.store.load, world.store.issues):
-        if other and other.joined == issue.issue_id:
-            yield from world.store.history(other.issue_id)
+    for issue_id in (issue.issue_id, *taken_over_by(world, issue)):
+        yield from world.store.history(issue_id)
+
+
+def taken_over_by(world: SimWorld, issue: CanonicalIssue) -> Iterator[str]:
+    if world.remembered.pointed:
+        known = filter(None, map(world.store.load, world.store.issues))
+        yield from (other.issue_id for other in known if other.joined == issue.issue_id)
 
 
 def is_anothers(remote: RemoteIssue, own: str, tag: str) -> bool:

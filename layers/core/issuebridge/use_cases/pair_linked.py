@@ -22,7 +22,14 @@ from issuebridge.use_cases.stored import stored
 
 NOT_YET = timedelta(seconds=60)
 NOT_KNOWN_PAUSE_MAX = timedelta(hours=6)
-EMPTY = {"refs": {}, "pending": {}, "asks": {}, "parked": {}, "runs": (), "fired": {}}
+EMPTY: dict[str, object] = {
+    "refs": {},
+    "pending": {},
+    "asks": {},
+    "parked": {},
+    "runs": (),
+    "fired": {},
+}
 """What is left of an issue whose only copy another one took over."""
 
 
