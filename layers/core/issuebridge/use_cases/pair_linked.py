@@ -21,6 +21,16 @@ from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.stored import stored
 
 NOT_YET = timedelta(seconds=60)
+NOT_KNOWN_PAUSE_MAX = timedelta(hours=6)
+EMPTY: dict[str, object] = {
+    "refs": {},
+    "pending": {},
+    "asks": {},
+    "parked": {},
+    "runs": (),
+    "fired": {},
+}
+"""What is left of an issue whose only copy another one took over."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +66,23 @@ class PairLinked:
     def _to(self, issue: CanonicalIssue, connection: str, name: str) -> Step:
         found = [self._alone(i, connection) for i in self.store.named(connection, name)]
         free = [other for other in found if other]
+        if not found:
+            return self._not_known(issue, f"its link leads to {name}, which is not known there")
         if len(free) != 1 or len(found) != 1:
-            why = "is linked already" if found else "is not known there"
-            return self._park(issue, connection, f"its link leads to {name}, which {why}")
+            return self._park(
+                issue, connection, f"its link leads to {name}, which is linked already"
+            )
         back = self._pointing_at(free[0], issue.origin)
         if [other.issue_id for other in back] != [issue.issue_id]:
             return self._park(issue, connection, f"its link leads to {name}, and so do others'")
         return self._joined(issue, free[0])
+
+    def _not_known(self, issue: CanonicalIssue, why: str) -> Step:
+        """Its connection may not have been polled since: it is looked for again, each time after
+        as long as it has been missed already."""
+        now, edit = self.clock.now(), issue.edits.get("external_link")
+        missed = now - edit.at if edit else NOT_YET
+        return Step("waiting", why, now + min(max(missed, NOT_YET), NOT_KNOWN_PAUSE_MAX))
 
     def _from(
         self, issue: CanonicalIssue, connection: str, pointing: Sequence[CanonicalIssue]
@@ -116,13 +136,10 @@ class PairLinked:
             linked = link(kept, remote, policy, now)
             skew = self.system(connection).skew
             seen = observe(linked, remote, self.landscape, connection, now=now, skew=skew)
-            runs = (*seen.issue.runs, *other.runs)
-            after = settle(
-                seen.issue.model_copy(update={"runs": runs}), self.landscape, now, renew=True
-            )
+            norm = {"runs": (*kept.runs, *other.runs), "fired": {**other.fired, **kept.fired}}
+            after = settle(seen.issue.model_copy(update=norm), self.landscape, now, renew=True)
             self.gate.check(connection, kept, after)
-            empty = {"refs": {}, "pending": {}, "asks": {}, "parked": {}, "joined": kept_id}
-            emptied = other.model_copy(update=empty)
+            emptied = other.model_copy(update={**EMPTY, "joined": kept_id})
             return self.store.join(after, emptied, connection, seen.history)
 
         return until_won(f"{kept_id} and {other_id}", step)
