@@ -219,8 +219,8 @@ class Http:
         if not all(part.strip(".") for part in ids):
             raise Gone(f"{name}: an empty id names no issue")
         parts = iter(ids)
-        filled = sub("{[^}]*}", lambda _: quote(next(parts), safe=""), path)
-        return f"{self.base_url}{filled}?{urlencode(query)}".rstrip("?")
+        filled = sub("{[^}]*}", lambda _: quote(next(parts), safe="", errors="replace"), path)
+        return f"{self.base_url}{filled}?{urlencode(query, errors='replace')}".rstrip("?")
 
     def _key(self, secret: Callable[[], str]) -> str:
         key = secret()

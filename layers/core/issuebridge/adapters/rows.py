@@ -21,7 +21,7 @@ ID_MAX = 100
 
 _ENDING = re.compile(
     rb'"(after|has_more|has_next_page|next_cursor|total_count)"\s*:\s*'
-    rb'("(?:[^"\\]|\\.){0,1000}"|null|true|false|\d{1,15})'
+    rb'("[ !#-\[\]-~]{0,1000}"|null|true|false|\d{1,15})'
 )
 
 Row = dict[str, Any]
@@ -79,7 +79,9 @@ class Skipped:
 
 
 def skipped(error: TooLarge, id_name: str) -> Skipped:
-    named = re.search(rb'"%s"\s*:\s*("[^"\\]{1,100}"|\d{1,18})' % id_name.encode(), error.head)
+    named = re.search(
+        rb'"%s"\s*:\s*("[ !#-\[\]-~]{1,100}"|\d{1,18})' % id_name.encode(), error.head
+    )
     remote_id = str(json.loads(named[1])) if named else None
     ending = {found[1].decode(): json.loads(found[2]) for found in _ENDING.finditer(error.tail)}
     return Skipped(error, remote_id, ending)

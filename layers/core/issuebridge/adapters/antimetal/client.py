@@ -19,7 +19,7 @@ from issuebridge.adapters.antimetal.mapping import (
 from issuebridge.adapters.http import Http, TooLarge, second_source
 from issuebridge.adapters.identity import about, born_before, carries_line, same_id
 from issuebridge.adapters.network import over_network
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import id_of, rows_of
 from issuebridge.adapters.rows import Rows, Skipped, read_one, read_rows, within_bounds
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
@@ -198,8 +198,8 @@ def _following(page: dict[str, Any], size: int) -> str | None:
     has_more = page.get("has_more", bool(page.get("after")) or len(rows) >= size)
     if not rows or not has_more:
         return None
-    last = next((row["uuid"] for row in reversed(rows) if row.get("uuid")), None)
-    return str(page.get("after") or last or "") or None
+    names = (id_of(row.get("uuid")) for row in reversed(rows))
+    return id_of(page.get("after")) or next(filter(None, names), None)
 
 
 def _beyond(row: Skipped) -> str | None:
@@ -207,4 +207,4 @@ def _beyond(row: Skipped) -> str | None:
         return None
     if (after := row.ending.get("after") or row.remote_id) is None:
         raise row.error
-    return str(after)
+    return id_of(after)

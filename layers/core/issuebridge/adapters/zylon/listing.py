@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from issuebridge.adapters.http import Http, TooLarge
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import NUMBER_MAX, id_of, rows_of
 from issuebridge.adapters.rows import skipped
 from issuebridge.adapters.zylon.mapping import DELETED, STATES
 from issuebridge.adapters.zylon.walk import INCLUDES, PAGE_SIZES, SMALLER_SIZES, VARIANTS, Walk
@@ -53,22 +53,20 @@ class Listing:
         return self._listed(answer, walk)
 
     def _listed(self, answer: Answer, walk: Walk) -> Listed:
-        total = answer.get("total_count")
-        claimed = total if isinstance(total, int) else None
         unread = [f"state {word}: this server does not know it" for word in walk.unknown]
-        return Listed(answer["data"], walk.following(answer), claimed, tuple(unread))
+        return Listed(answer["data"], walk.following(answer), _total(answer), tuple(unread))
 
     def walk(
         self, more: Mapping[str, str], states: Sequence[str] | None = None
     ) -> Iterator[list[Answer]]:
         """It ends where a page brings nothing new."""
         walk: Walk | None = None
-        known: set[str] = set()
+        known: set[str | None] = set()
         for _ in range(PAGES_MAX):
             listed = self.page(states or self._states, walk, more)
             rows, walk = rows_of(listed.rows), listed.following
             yield rows
-            ids = {str(row.get("id")) for row in rows}
+            ids = {id_of(row.get("id")) for row in rows}
             if walk is None or (ids <= known and not listed.unread):
                 return
             known |= ids
@@ -161,3 +159,10 @@ class Listing:
             return Listed([], None, None, (row.unread,))
         rest = self.page(states, following, more)
         return Listed(rest.rows, rest.following, rest.claimed, (row.unread, *rest.unread))
+
+
+def _total(answer: Answer) -> int | None:
+    total = answer.get("total_count")
+    if not isinstance(total, int) or isinstance(total, bool):
+        return None
+    return total if 0 <= total < NUMBER_MAX else None
