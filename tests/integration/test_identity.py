@@ -287,6 +287,18 @@ def test_an_antimetal_issue_of_the_same_millisecond_is_adopted_only_if_it_is_you
     assert kind.found_in({**old, **exact}) == []
 
 
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_candidate_that_cannot_be_read_is_adopted_by_its_row_alone(status):
+    kind = KINDS["antimetal"]
+    rows = [kind.told(A, "rewritten"), kind.told(B, LINE)]
+
+    def answer(method, path, query, body):
+        return kind.listed(*rows) if path.endswith("issues") else (status, {})
+
+    _, issues = kind.of(answer)
+    assert [issue.remote_id for issue in issues.find_created(draft(), SINCE)] == [B]
+
+
 def test_a_candidate_that_is_gone_or_moved_does_not_hide_the_others():
     kind = KINDS["antimetal"]
     rows = [kind.told(A, LINE), kind.told(B, LINE)]

@@ -165,11 +165,14 @@ class AntimetalIssues:
         return "exact" if is_marked else shown_time(row, draft, self._connection)
 
     def _proof(self, row: RemoteIssue, draft: Draft, since: datetime) -> RemoteIssue | None:
-        """The whole issue, if it is the draft's and was not there before it was sent."""
+        """The whole issue, if it is the draft's and was not there before it was sent; the row, if
+        that is all that can be read and proves it."""
         try:
             issue = self.get(row.remote_id)
         except Gone:
             return None
+        except Rejected:
+            return row if self._hint(row, draft) == "exact" else None
         if born_before(issue, since + self._http.ahead):
             return None
         is_ours = self._hint(row, draft) == "exact" or holds_reference(issue, draft.reference)

@@ -67,7 +67,7 @@ class Listing:
             rows, walk = rows_of(listed.rows), listed.following
             yield rows
             ids = {id_of(row.get("id")) for row in rows}
-            if walk is None or (ids <= known and not listed.unread):
+            if walk is None or ids <= known:
                 return
             known |= ids
         raise Transient(f"{self._place}: no end after {PAGES_MAX} pages")
