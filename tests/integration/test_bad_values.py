@@ -480,6 +480,8 @@ def test_a_state_that_a_zylon_does_not_know_is_left_out_and_told(known, maps, un
     asked = len(vendor.sent)
     issues.page("sweep", None)
     assert len(vendor.sent) == asked + 1, "what it knows is remembered"
+    afresh = ZylonIssues(Connection(**given, maps={"status": words}), vendor.http())
+    assert [issue.remote_id for issue in afresh.page("hot", None).issues] == ["z1"]
 
 
 def test_a_zylon_that_refuses_everything_is_not_asked_for_long():

@@ -280,6 +280,14 @@ def test_antimetals_detail_proves_only_by_the_places_where_we_put_it(seed, is_ou
     assert kind.found_in(row) == ([A] if is_ours else [])
 
 
+def test_a_search_that_finds_everything_costs_no_read_of_each():
+    kind = KINDS["antimetal"]
+    rows = [kind.told(f"{n}", "people's words") for n in range(50)]
+    vendor, issues = kind.of(lambda *_: kind.listed(*rows))
+    assert issues.find_created(draft(), SINCE) == []
+    assert len(vendor.sent) < 4
+
+
 def test_an_antimetal_issue_of_the_same_millisecond_is_adopted_only_if_it_is_young_enough():
     kind, exact = KINDS["antimetal"], {"triggeredAt": "2026-05-06T21:09:57.081Z"}
     assert kind.found_in({**kind.told(A, "rewritten"), **exact}) == [A]

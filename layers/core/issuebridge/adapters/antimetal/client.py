@@ -39,8 +39,8 @@ ISSUE = ISSUES + "/{id}"
 
 REQUESTS_PER_SECOND_DEFAULT = 1
 PAGES_MAX = 100
-PROOFS_MAX = 20
-"""Who finds more by one reference is not asked about each."""
+HITS_MAX = 5
+"""Who finds more by one reference did not search for it."""
 STARTS: dict[Lane, str] = {"hot": f"{OPEN_STATUSES[0]}/", "sweep": "/"}
 NEXT_STATUS = dict(pairwise(OPEN_STATUSES))
 
@@ -132,8 +132,9 @@ class AntimetalIssues:
         with second_source():
             found, _ = self._page({"search": draft.reference}, None)
             hits = found.issues
-        hits.sort(key=lambda hit: not carries_line(hit.description, draft.reference))
-        proofs = (self._proof(hit, draft, since) for hit in hits[:PROOFS_MAX])
+        marked = [hit for hit in hits if carries_line(hit.description, draft.reference)]
+        unmarked = hits if len(hits) <= HITS_MAX else []
+        proofs = (self._proof(hit, draft, since) for hit in marked or unmarked)
         ours = [issue for issue in proofs if issue] or self._in_rows(draft, since)
         return sorted(ours, key=lambda issue: issue.number)
 

@@ -73,7 +73,8 @@ class Listing:
         raise Transient(f"{self._place}: no end after {PAGES_MAX} pages")
 
     def _ask(self, states: Sequence[str], walk: Walk, more: Mapping[str, str]) -> Answer:
-        page = self._http.send("GET", ISSUES, query=walk.query(states, more))
+        known = [word for word in states if word not in walk.unknown]
+        page = self._http.send("GET", ISSUES, query=walk.query(known or self._states, more))
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise Transient(f"{self._place}: the answer is no list")
         return page
@@ -115,11 +116,11 @@ class Listing:
             plain = VARIANTS[-1].model_copy(update={"include": include})
             if not isinstance(self._taken(states, plain, more), Rejected):
                 return plain
-        if set(states) <= set(STATES):
+        words = [word for word in self._states if word != DELETED]
+        if set(words) <= set(STATES):
             raise refused
         for include in INCLUDES:
             plain = VARIANTS[-1].model_copy(update={"include": include})
-            words = [word for word in states if word != DELETED]
             answers = {word: self._taken([word], plain, more) for word in words}
             unknown = tuple(w for w, answer in answers.items() if isinstance(answer, Rejected))
             if len(unknown) < len(words):
