@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,8 @@ from issuebridge.domain.issue import RemoteIssue
 SIZES = (100, 20, 4, 1)
 """How many rows a page is asked for, should more of them be too large."""
 SKIPPED_MAX = 10
+ROWS_MAX = 5000
+"""A server may not heed the size that is asked for, and still be read."""
 ID_MAX = 100
 
 _ENDING = re.compile(
@@ -41,8 +43,10 @@ def read_one(row: object, read: Read) -> RemoteIssue | None:
         return None
 
 
-def read_rows(rows: Iterable[object], id_name: str, read: Read) -> Rows:
+def read_rows(rows: Sequence[object], id_name: str, read: Read) -> Rows:
     """What has no id is no issue; it is only counted."""
+    if len(rows) > ROWS_MAX:
+        raise Transient(f"{len(rows)} rows in one page: more than {ROWS_MAX} are not read")
     found, nameless = Rows([], []), 0
     for row in rows:
         name = id_of(row.get(id_name)) if isinstance(row, dict) else None
