@@ -294,7 +294,7 @@ def leave(world: "SimWorld", step: Leave) -> None:
     document = world.config.model_dump(by_alias=True)
     named, name = document["connections"], step.connection
     prefers = [rule for c in named.values() for rule in c["conflict"].values()]
-    if name not in named or len(named) < 3 or {"prefer": name} in prefers:  # noqa: PLR2004
+    if name not in named or len(named) < 3 or {"prefer": name} in prefers:
         return
     routes = [r for r in document["routes"] if name in (r["from"], r["to"])]
     rules = [r for r in document["norm"]["rules"] if r["at"] == name]

@@ -47,7 +47,9 @@ def taken_over_by(world: SimWorld, issue: CanonicalIssue) -> Iterator[str]:
 
 def is_anothers(remote: RemoteIssue, own: str, tag: str) -> bool:
     """Whether somebody's mark stands there that cannot be ours: nothing is written there."""
-    return any(mark != own and not mark.startswith(f"ib{tag}") for mark in marks_in(remote.description))
+    return any(
+        mark != own and not mark.startswith(f"ib{tag}") for mark in marks_in(remote.description)
+    )
 
 
 def excuses_of(vendor: Vendor, remote: RemoteIssue, name: str) -> dict[str, bool]:

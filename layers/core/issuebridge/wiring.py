@@ -22,10 +22,11 @@ from issuebridge.adapters.http import Http
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
+from issuebridge.adapters.trust import trust
 from issuebridge.adapters.zylon import client as zylon
 from issuebridge.adapters.zylon import mapping as zylon_mapping
 from issuebridge.domain.config import Config, Connection, Kind
-from issuebridge.domain.errors import Rejected
+from issuebridge.domain.errors import Misconfigured, Rejected
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.prover import prove
@@ -71,7 +72,13 @@ def landscape(config: Config, tag: str = "") -> Landscape:
 
 
 def proven(config: Config) -> Landscape:
-    """The same, after the prover has let every word of every map come to rest."""
+    """The same, after the prover has let every word of every map come to rest, and each private
+    authority was read."""
+    for name, connection in config.connections.items():
+        try:
+            trust(connection.ca_pem)
+        except Misconfigured as error:
+            raise Misconfigured(f"connections.{name}.{error}") from error
     found = landscape(config)
     prove(found)
     return found

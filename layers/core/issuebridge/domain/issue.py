@@ -57,10 +57,12 @@ class RemoteIssue:
 
 
 class Baseline(Frozen):
-    """What both copies last agreed on: our value, and the remote's raw value in each place."""
+    """What both copies last agreed on: our value, and the remote's raw value in each place.
+    `edit_at` tells which edit had given our value: the same value may be set anew."""
 
     value: str | None
     raws: tuple[str | None, ...]
+    edit_at: datetime | None = None
 
 
 class FieldNote(Frozen):
