@@ -104,16 +104,17 @@ class PairLinked:
         is_alone = issue is not None and [*issue.refs] == [connection]
         return issue if is_alone else None
 
-    def join(self, kept_id: str, other_id: str) -> CanonicalIssue:
+    def join(self, kept_id: str, other_id: str, *, reference: str | None = None) -> CanonicalIssue:
         """The only copy of the other issue becomes one of the kept issue's, whose values come
-        first; what it said differently is told. Rejected where that cannot be."""
+        first; what it said differently is told. Rejected where that cannot be. `reference`: our
+        mark that stands in it already."""
 
         def step() -> CanonicalIssue:
             kept, other = stored(self.store, kept_id), stored(self.store, other_id)
             connection = _only_copy(kept, other)
             policy, now = self.landscape.policies[connection], self.clock.now()
             remote = self.system(connection).get(other.refs[connection].remote_id)
-            linked = link(kept, remote, policy, now)
+            linked = link(kept, remote, policy, now, reference=reference)
             skew = self.system(connection).skew
             seen = observe(linked, remote, self.landscape, connection, now=now, skew=skew)
             runs = (*seen.issue.runs, *other.runs)
