@@ -62,12 +62,15 @@ class Operated:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         """What the command says; it must end with this exit status."""
+        return " ".join(self.run_raw(*arguments, code=code).split())
+
+    def run_raw(self, *arguments: str, code: int = 0) -> str:
         self.capsys.readouterr()
         self._wiring = None
         ended = cli.main([*arguments])
         out, err = self.capsys.readouterr()
         assert ended == code, out + err
-        return " ".join((out + err).split())
+        return out + err
 
     def push(self, document: dict | None = None, *arguments: str, code: int = 0) -> str:
         file = self.folder / "own.yaml"
@@ -110,6 +113,13 @@ class Operated:
     def issues(self) -> dict[str, CanonicalIssue]:
         """By title."""
         return {issue.title: issue for issue in self.wiring.store.all()}
+
+    def lose_the_table(self) -> None:
+        table = self.stack.session.resource("dynamodb").Table(self.stack.table_name)
+        with table.batch_writer() as batch:
+            for row in table.scan(ConsistentRead=True)["Items"]:
+                batch.delete_item(Key={"pk": row["pk"], "sk": row["sk"]})
+        assert not self.items()
 
     def items(self) -> set[str]:
         pages = self.stack.session.client("dynamodb").get_paginator("scan")
