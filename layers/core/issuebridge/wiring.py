@@ -19,6 +19,7 @@ from issuebridge.adapters.clock import SystemClock
 from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.http import Http
+from issuebridge.adapters.rename import Rename as Rename  # noqa: PLC0414 - for ops, to name it
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
@@ -146,6 +147,9 @@ class Wiring:
         if self.config.connections[name].kind != "bland":
             raise Rejected(f"connection {name}: Norm works only at bland")
         return bland.BlandAgent(self.http(name))
+
+    def rename(self, old: str, new: str) -> Rename:
+        return Rename(self.table, self.store, self.ledger, self.connections, self.clock, old, new)
 
     def installation(self) -> Installation:
         """Misconfigured until `issuebridge push` has given this stack its own."""
