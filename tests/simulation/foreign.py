@@ -117,7 +117,9 @@ def _meetings(world: SimWorld) -> Iterator[tuple[SimWorld, Vendor]]:
     """Where counterparts of the other one stand, which carry its mark and no other."""
     for owner, vendor, remote_id, _ in _creates(world):
         remote = vendor.now(remote_id)
-        if remote.deleted or {mark[TAG] for mark in marks_in(remote.description)} != {owner.installation.tag}:
+        if remote.deleted or {mark[TAG] for mark in marks_in(remote.description)} != {
+            owner.installation.tag
+        }:
             continue
         for other in _worlds(world):
             if other is not owner:

@@ -190,9 +190,7 @@ def _with_a_lost_table(seed: int, chance: Random) -> History:
     makers = [maker.add, maker.edit, maker.work, maker.wait]
 
     def some(count: int) -> Steps:
-        return [
-            _at_most_calm(chance.choices(makers, [6, 20, 45, 10])[0]()) for _ in range(count)
-        ]
+        return [_at_most_calm(chance.choices(makers, [6, 20, 45, 10])[0]()) for _ in range(count)]
 
     begin: Steps = [maker.add() for _ in range(chance.choice([1, 2, 4]))]
     before = [*begin, Calm(chance.choice([1, 5])), *some(chance.randint(0, 10))]

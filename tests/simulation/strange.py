@@ -98,5 +98,15 @@ class Point:
 
 
 Strange = (
-    Elsewhere | Leave | Return | LoseTable | Adopt | RollBack | Move | Renumber | Insist | Forge | Point
+    Elsewhere
+    | Leave
+    | Return
+    | LoseTable
+    | Adopt
+    | RollBack
+    | Move
+    | Renumber
+    | Insist
+    | Forge
+    | Point
 )

@@ -235,10 +235,12 @@ class SimWorld:
         vendor = self.vendors[step.connection]
         if not vendor.ids:
             return
-        words = vendor.now(vendor.ids[step.nth % len(vendor.ids)]).description
+        source = vendor.ids[step.nth % len(vendor.ids)]
+        words = vendor.now(source).description
         made = vendor.file("a copy made by hand", words, {})
         if marks_in(words):
             vendor.copies.add(made.remote_id)
+            vendor.upheaval.copied[made.remote_id] = source
 
     def _edit(self, step: Edit) -> None:
         vendor = self.vendors[step.connection]
