@@ -65,6 +65,15 @@ class DynamoDB:
         return self.table._client
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_proxy_to_loopback() -> Iterator[None]:
+    """The adapters heed the proxies of whoever runs the tests, and no proxy reaches loopback."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("no_proxy", "NO_PROXY"):
+            environment.setenv(name, "127.0.0.1,localhost")
+        yield
+
+
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[LocalStack]:
     with LocalStack.bare() as aws:
