@@ -64,10 +64,10 @@ class Lost:
 
 @dataclass
 class Remembered:
-    """`pointed`: the two issues of a link that points across, by connection and id; `pairs`: those of
-    them whose link was known before the other end was. `away`: what a
-    connection had in the file. `touched`: when a person decided about an issue;
-    `allowed`: or about a connection. `configured`: when a file was pushed, and what was settled."""
+    """`pointed`: the two issues of a link that points across, by connection and id; `pairs`: those
+    of them whose link was known before the other end was. `away`: what a connection had in the
+    file. `touched`: when a person decided about an issue; `allowed`: or about a connection.
+    `configured`: when a file was pushed, and what was settled."""
 
     restored: list[Restored] = field(default_factory=list)
     pointed: list[Ends] = field(default_factory=list)
@@ -96,7 +96,7 @@ def roll_back(world: "SimWorld", step: RollBack) -> None:
     world.clock.advance(0.1)
     for remote_id in before:
         _put_back(vendor, remote_id, to)
-    for remote_id, shown in before.items():
+    for shown in before.values():
         _remember_restored(world, vendor, shown)
 
 
@@ -151,8 +151,12 @@ def vanish(vendor: "Vendor", remote_id: str) -> None:
 def move(world: "SimWorld", step: Move) -> None:
     vendor, remote_id = _nth(world, step.connection, step.nth)
     world.clock.advance(0.1)
-    if remote_id and remote_id not in vendor.upheaval.vanished:
-        vanish(vendor, remote_id)
+    if not remote_id or remote_id in vendor.upheaval.vanished:
+        return
+    vanish(vendor, remote_id)
+    into = remote_id if step.into is None else _nth(world, step.connection, step.into)[1]
+    if into not in vendor.upheaval.vanished:
+        vendor.upheaval.merged[remote_id] = into
 
 
 def renumber(world: "SimWorld", step: Renumber) -> None:
@@ -224,6 +228,8 @@ def _forged(world: "SimWorld", step: Forge, named: str) -> str | None:
     seals = {"ours": world.installation.tag, "theirs": "other"}
     if step.mark == "older":
         mark = reference_for(issue_id, step.connection)
+    elif step.mark == "guessed":
+        mark = replace(world.installation, key="").reference(issue_id, step.connection)
     elif step.mark == "true":
         shown = marks_in(world.vendors[step.of].now(named).description) if named else []
         if not shown:
@@ -294,7 +300,7 @@ def leave(world: "SimWorld", step: Leave) -> None:
     document = world.config.model_dump(by_alias=True)
     named, name = document["connections"], step.connection
     prefers = [rule for c in named.values() for rule in c["conflict"].values()]
-    if name not in named or len(named) < 3 or {"prefer": name} in prefers:  # noqa: PLR2004
+    if name not in named or len(named) < 3 or {"prefer": name} in prefers:
         return
     routes = [r for r in document["routes"] if name in (r["from"], r["to"])]
     rules = [r for r in document["norm"]["rules"] if r["at"] == name]

@@ -50,7 +50,7 @@ def _within_limit(world: SimWorld, connection: str, sort: str, times: list[datet
 
 def _spread(world: SimWorld, issue: CanonicalIssue) -> Iterator[tuple[str, str, datetime]]:
     """What a copy said about an issue that had others, which all live to this day."""
-    if len(issue.refs) < 2 or not all(ref.is_live for ref in issue.refs.values()):  # noqa: PLR2004
+    if len(issue.refs) < 2 or not all(ref.is_live for ref in issue.refs.values()):
         return
     linked = sorted(ref.linked_at for ref in issue.refs.values() if ref.linked_at)[1]
     for entry in world.store.history(issue.issue_id):

@@ -19,12 +19,14 @@ class Written:
 
 @dataclass
 class Upheaval:
-    """`vanished`: since when an id is gone for good. `appeared`: since when a new id is there.
-    `replaced`: which id another one took over. `copied`: whose words a copy has. `restored`: the older state that came back.
-    `insists`: the word that an automation sets after each write of ours. `shared`: two
-    installations write here; `writer`: the one that does now."""
+    """`vanished`: since when an id is gone for good. `merged`: which issue answers for it now.
+    `appeared`: since when a new id is there. `replaced`: which id another one took over. `copied`:
+    whose words a copy has. `restored`: the older states that came back. `insists`: the word that an
+    automation sets after each write of ours. `shared`: two installations write here; `writer`: the
+    one that does now."""
 
     vanished: dict[str, datetime] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
     appeared: dict[str, datetime] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
     copied: dict[str, str] = field(default_factory=dict)
