@@ -218,7 +218,7 @@ def forge(world: "SimWorld", step: Forge) -> None:
             vendor.copies.add(made.remote_id)
         return
     _, remote_id = _nth(world, step.connection, step.into)
-    if remote_id and remote_id not in vendor.copies:
+    if world.store.find(step.connection, remote_id) and remote_id not in vendor.copies:
         vendor.describe(remote_id, f"{text}\n{vendor.now(remote_id).description}")
 
 
@@ -237,6 +237,8 @@ def _forged(world: "SimWorld", step: Forge, named: str) -> str | None:
         mark = shown[-1]
     else:
         mark = f"ib{seals[step.mark]}{issue_id.removeprefix('is')}{'a' * 13}"
+    if step.mark != "true":
+        world.vendors[step.connection].upheaval.forged.add(mark)
     line = f"[issuebridge ref={mark} severity=low]"
     return {"line": line, "sentence": f"It says {line}, see?", "quote": f"> {line}"}[step.form]
 

@@ -3,6 +3,7 @@ writes to what carries only another's mark, both say so, and it comes to rest.""
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 from issuebridge.domain.effect import Effect
@@ -24,7 +25,7 @@ def keep_apart(world: SimWorld) -> None:
 
 
 def _guard(vendor: Vendor, seen: RemoteIssue) -> None:
-    tags = {mark[TAG] for mark in marks_in(seen.description)}
+    tags = _tags(seen)
     if tags and vendor.upheaval.writer not in tags:
         raise Broken(f"foreign: {vendor.upheaval.writer} writes to {seen.description!r}")
 
@@ -32,6 +33,7 @@ def _guard(vendor: Vendor, seen: RemoteIssue) -> None:
 def rest_together(world: SimWorld) -> None:
     _rounds(world, SETTLING)
     _bred(world)
+    _late_comers(world)
     _both_say_so(world)
     before = Counter(_made(world))
     stopped = {(w.installation.tag, v.name) for w, v in _meetings(world)}
@@ -83,6 +85,22 @@ def _creates(world: SimWorld) -> Iterator[tuple[SimWorld, Vendor, str, Effect]]:
                 if effect:
                     yield owner, vendor, remote_id, effect
                     break
+
+
+def _late_comers(world: SimWorld) -> None:
+    """Who begins where marks of another one stand creates nothing there."""
+    for owner, vendor, remote_id, _ in _creates(world):
+        began = vendor.upheaval.met_at.get(owner.installation.tag)
+        for other, at, first_id, _ in _creates(world):
+            first = at.history[first_id][0][0]
+            stands = set(_tags(at.now(first_id))) == {other.installation.tag}
+            before = began and first + timedelta(seconds=at.habits.list_lag) < began
+            if other is not owner and at is vendor and stands and before:
+                raise Broken(f"foreign: {remote_id} is created where {first_id} stood before")
+
+
+def _tags(remote: RemoteIssue) -> set[str]:
+    return {mark[TAG] for mark in marks_in(remote.description)}
 
 
 def _made(world: SimWorld) -> Counter[tuple[str, str]]:

@@ -79,8 +79,7 @@ _POLL_ALL = tuple(Work("poll", name) for name in ("bland", "antimetal", "zylon")
 _THEIRS = tuple(Elsewhere(work) for work in _POLL_ALL)
 _PAIR = (_born("antimetal"), Calm(4))
 _LOST = Fault(1, "fail", on="create")
-_NOT_FOUND = tuple(Fault(at, "fail", 3, on="get") for at in range(0, 8, 2))
-"""However often it is read in that round."""
+_NOT_FOUND = (Fault(0, "fail", 3, on="get"),)
 _FOUR = (*(_born("antimetal") for _ in range(4)), Calm(6))
 _RESOLVED = tuple(Edit("antimetal", n, "status", "resolved") for n in range(3))
 
@@ -100,6 +99,24 @@ TWO_INSTALLATIONS: dict[str, Scenario] = {
         (Work("poll", "antimetal"), Work("mirror"), Work("poll", "zylon"), Work("mirror")),
         (Elsewhere(Calm(2)),),
         base=SAME,
+    ),
+    "an installation begins where another one is at work": Scenario(
+        (_born("antimetal"), _born("zylon"), Elsewhere(Calm(5)), Work("poll", "antimetal")),
+        (Work("mirror"), Work("poll", "zylon"), Work("mirror"), Work("poll", "bland")),
+        base=SAME,
+    ),
+    "both write to the issue that both know": Scenario(
+        (
+            Calm(2),
+            Elsewhere(Calm(2)),
+            _born("zylon"),
+            Work("poll", "zylon"),
+            Elsewhere(Work("poll", "zylon")),
+            Elsewhere(Work("mirror")),
+        ),
+        (Work("mirror"), Work("mirror"), Work("poll", "zylon")),
+        (Elsewhere(Work("mirror")), Edit("bland", 0, "status", "done"), Elsewhere(Calm(1))),
+        base=OTHER,
     ),
     "an edit of an issue that both know": Scenario(
         (_born("bland"), Calm(3), Elsewhere(Calm(3)), Edit("bland", 0, "status", "done")),
@@ -256,6 +273,15 @@ STRANGERS: dict[str, Scenario] = {
     "our line of one place stands in another": Scenario(
         (*_PAIR, Forge("zylon", "bland", 0, "true", "line")),
         (Work("poll", "zylon"), Work("mirror"), Work("finish")),
+        base=PLAIN,
+    ),
+    "a stranger's mark beside our line": Scenario(
+        (
+            *_PAIR,
+            Forge("bland", "antimetal", 0, "ours", "line", into=0),
+            Edit("bland", 0, "external_link", '{"url":"https://git.example/1"}'),
+        ),
+        (Work("poll", "bland"), Work("mirror")),
         base=PLAIN,
     ),
     "a stranger's mark in somebody's issue": Scenario(

@@ -373,6 +373,9 @@ class Vendor:
         before = Counter(line["ref"] for line in lines_of(seen.description))
         if any(n > max(1, before[ref]) for ref, n in refs.items()):
             raise Broken(f"line: {seen.remote_id} gets our line twice: {text!r}")
+        strange = {r for r in before if r.startswith("ibnot") or r in self.upheaval.forged}
+        if lost := strange - set(refs):
+            raise Broken(f"line: {seen.remote_id} loses {lost}, which is not ours")
         self._check_text("description", text, DESCRIPTION_MAX[self.kind])
         if words_of(text) != words_of(seen.description):
             raise Broken(f"words: {seen.description!r} became {text!r}")
