@@ -294,7 +294,7 @@ def _marked_ends(
 
 
 def adopt_again(world: "SimWorld", step: Adopt) -> None:
-    world.figures["adopted"] += adopt(world.pipeline)
+    world.figures["adopted"] += adopt(world.pipeline, world.clock.advance)
 
 
 def leave(world: "SimWorld", step: Leave) -> None:

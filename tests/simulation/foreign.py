@@ -8,7 +8,6 @@ from functools import partial
 
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue, issue_id_for
-from tests.simulation.adopting import can_adopt
 from tests.simulation.outside import TAG
 from tests.simulation.people import marks_in
 from tests.simulation.vendor import Broken, Vendor
@@ -178,7 +177,6 @@ def _lines_stand(world: SimWorld) -> None:
 
 
 def _are_linked_again(world: SimWorld) -> None:
-    assert can_adopt()
     for lost in world.remembered.lost:
         for pair in lost.pairs:
             alive = [end for end in pair if not world.vendors[end[0]].now(end[1]).deleted]
