@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import SimWorld
 
 
+DEPLOYING_SECONDS = 120
+"""How long it takes at least until another table is there."""
 Ends = tuple[tuple[str, str], tuple[str, str]]
 
 
@@ -277,6 +279,7 @@ def lose_table(world: "SimWorld", step: LoseTable) -> None:
     pairs = [_marked_ends(issue, marks) for issue in issues if issue]
     world.remembered.lost.append(Lost(world.ledger, marks, [p for p in pairs if len(p) > 1]))
     world.empty_table()
+    world.clock.advance(DEPLOYING_SECONDS)
     world.push_config(world.config.model_dump(by_alias=True))
 
 
