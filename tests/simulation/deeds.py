@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import SimWorld
 
 
+DEPLOYING_SECONDS = 120
+"""How long it takes at least until another table is there."""
 Ends = tuple[tuple[str, str], tuple[str, str]]
 
 
@@ -64,10 +66,10 @@ class Lost:
 
 @dataclass
 class Remembered:
-    """`pointed`: the two issues of a link that points across, by connection and id; `pairs`: those of
-    them whose link was known before the other end was. `away`: what a
-    connection had in the file. `touched`: when a person decided about an issue;
-    `allowed`: or about a connection. `configured`: when a file was pushed, and what was settled."""
+    """`pointed`: the two issues of a link that points across, by connection and id; `pairs`: those
+    of them whose link was known before the other end was. `away`: what a connection had in the
+    file. `touched`: when a person decided about an issue; `allowed`: or about a connection.
+    `configured`: when a file was pushed, and what was settled."""
 
     restored: list[Restored] = field(default_factory=list)
     pointed: list[Ends] = field(default_factory=list)
@@ -96,7 +98,7 @@ def roll_back(world: "SimWorld", step: RollBack) -> None:
     world.clock.advance(0.1)
     for remote_id in before:
         _put_back(vendor, remote_id, to)
-    for remote_id, shown in before.items():
+    for shown in before.values():
         _remember_restored(world, vendor, shown)
 
 
@@ -151,8 +153,12 @@ def vanish(vendor: "Vendor", remote_id: str) -> None:
 def move(world: "SimWorld", step: Move) -> None:
     vendor, remote_id = _nth(world, step.connection, step.nth)
     world.clock.advance(0.1)
-    if remote_id and remote_id not in vendor.upheaval.vanished:
-        vanish(vendor, remote_id)
+    if not remote_id or remote_id in vendor.upheaval.vanished:
+        return
+    vanish(vendor, remote_id)
+    into = remote_id if step.into is None else _nth(world, step.connection, step.into)[1]
+    if into not in vendor.upheaval.vanished:
+        vendor.upheaval.merged[remote_id] = into
 
 
 def renumber(world: "SimWorld", step: Renumber) -> None:
@@ -214,7 +220,7 @@ def forge(world: "SimWorld", step: Forge) -> None:
             vendor.copies.add(made.remote_id)
         return
     _, remote_id = _nth(world, step.connection, step.into)
-    if remote_id and remote_id not in vendor.copies:
+    if world.store.find(step.connection, remote_id) and remote_id not in vendor.copies:
         vendor.describe(remote_id, f"{text}\n{vendor.now(remote_id).description}")
 
 
@@ -224,6 +230,8 @@ def _forged(world: "SimWorld", step: Forge, named: str) -> str | None:
     seals = {"ours": world.installation.tag, "theirs": "other"}
     if step.mark == "older":
         mark = reference_for(issue_id, step.connection)
+    elif step.mark == "guessed":
+        mark = replace(world.installation, key="").reference(issue_id, step.connection)
     elif step.mark == "true":
         shown = marks_in(world.vendors[step.of].now(named).description) if named else []
         if not shown:
@@ -231,6 +239,8 @@ def _forged(world: "SimWorld", step: Forge, named: str) -> str | None:
         mark = shown[-1]
     else:
         mark = f"ib{seals[step.mark]}{issue_id.removeprefix('is')}{'a' * 13}"
+    if step.mark != "true":
+        world.vendors[step.connection].upheaval.forged.add(mark)
     line = f"[issuebridge ref={mark} severity=low]"
     return {"line": line, "sentence": f"It says {line}, see?", "quote": f"> {line}"}[step.form]
 
@@ -269,6 +279,7 @@ def lose_table(world: "SimWorld", step: LoseTable) -> None:
     pairs = [_marked_ends(issue, marks) for issue in issues if issue]
     world.remembered.lost.append(Lost(world.ledger, marks, [p for p in pairs if len(p) > 1]))
     world.empty_table()
+    world.clock.advance(DEPLOYING_SECONDS)
     world.push_config(world.config.model_dump(by_alias=True))
 
 
@@ -286,7 +297,7 @@ def _marked_ends(
 
 
 def adopt_again(world: "SimWorld", step: Adopt) -> None:
-    world.figures["adopted"] += adopt(world.pipeline)
+    world.figures["adopted"] += adopt(world.pipeline, world.clock.advance)
 
 
 def leave(world: "SimWorld", step: Leave) -> None:

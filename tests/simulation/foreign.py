@@ -3,11 +3,11 @@ writes to what carries only another's mark, both say so, and it comes to rest.""
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue, issue_id_for
-from tests.simulation.adopting import can_adopt
 from tests.simulation.outside import TAG
 from tests.simulation.people import marks_in
 from tests.simulation.vendor import Broken, Vendor
@@ -24,7 +24,7 @@ def keep_apart(world: SimWorld) -> None:
 
 
 def _guard(vendor: Vendor, seen: RemoteIssue) -> None:
-    tags = {mark[TAG] for mark in marks_in(seen.description)}
+    tags = _tags(seen)
     if tags and vendor.upheaval.writer not in tags:
         raise Broken(f"foreign: {vendor.upheaval.writer} writes to {seen.description!r}")
 
@@ -32,6 +32,7 @@ def _guard(vendor: Vendor, seen: RemoteIssue) -> None:
 def rest_together(world: SimWorld) -> None:
     _rounds(world, SETTLING)
     _bred(world)
+    _late_comers(world)
     _both_say_so(world)
     before = Counter(_made(world))
     stopped = {(w.installation.tag, v.name) for w, v in _meetings(world)}
@@ -83,6 +84,22 @@ def _creates(world: SimWorld) -> Iterator[tuple[SimWorld, Vendor, str, Effect]]:
                 if effect:
                     yield owner, vendor, remote_id, effect
                     break
+
+
+def _late_comers(world: SimWorld) -> None:
+    """Who begins where marks of another one stand creates nothing there."""
+    for owner, vendor, remote_id, _ in _creates(world):
+        began = vendor.upheaval.met_at.get(owner.installation.tag)
+        for other, at, first_id, _ in _creates(world):
+            first = at.history[first_id][0][0]
+            stands = set(_tags(at.now(first_id))) == {other.installation.tag}
+            before = began and first + timedelta(seconds=at.habits.list_lag) < began
+            if other is not owner and at is vendor and stands and before:
+                raise Broken(f"foreign: {remote_id} is created where {first_id} stood before")
+
+
+def _tags(remote: RemoteIssue) -> set[str]:
+    return {mark[TAG] for mark in marks_in(remote.description)}
 
 
 def _made(world: SimWorld) -> Counter[tuple[str, str]]:
@@ -160,7 +177,6 @@ def _lines_stand(world: SimWorld) -> None:
 
 
 def _are_linked_again(world: SimWorld) -> None:
-    assert can_adopt()
     for lost in world.remembered.lost:
         for pair in lost.pairs:
             alive = [end for end in pair if not world.vendors[end[0]].now(end[1]).deleted]
@@ -182,5 +198,6 @@ def _shows_status(world: SimWorld, issue: CanonicalIssue, name: str) -> None:
     ref, lens = issue.refs[name], world.landscape.policies[name].fields["status"].lens
     raw = world.vendors[name].now(ref.remote_id).raw["status"]
     told = ref.notes.get("status")
-    if lens and issue.status not in lens.words.get(raw or "", ()) and told is None:
+    means = issue.status is None or (lens and issue.status in lens.words.get(raw or "", ()))
+    if not means and told is None:
         raise Broken(f"carried: {ref.remote_id} shows {raw}, the issue is {issue.status}")

@@ -19,6 +19,7 @@ from tests.simulation.outside import (
     history_of,
     is_anothers,
     is_pair,
+    may_be_renumbered,
     outside,
     taken_over_by,
 )
@@ -118,7 +119,8 @@ class Oracle:
                 if remote_id in vendor.upheaval.replaced:
                     continue
                 if remote_id in vendor.copies:
-                    self._is_left_alone(issue, remote_id)
+                    if not may_be_renumbered(self.world, connection, remote_id):
+                        self._is_left_alone(issue, remote_id)
                 elif issue or not vendor.now(remote_id).deleted:
                     self._belongs(connection, remote_id, draft, issue)
                     filed += draft is None
@@ -350,7 +352,7 @@ class Oracle:
             "held": policy.conflict[name] == "hold",
             "rejected": habits.ignores in (name, "description"),
             "unsupported": how.carrier == "hub" or full or mention,
-            **excuses_of(self.world.vendors[policy.connection], remote, name),
+            **excuses_of(self.world, issue, policy.connection, name),
         }
         return excuses[kind]
 

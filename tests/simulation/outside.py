@@ -8,7 +8,7 @@ from issuebridge.domain.config import Config
 from issuebridge.domain.issue import CanonicalIssue, HistoryEntry, RemoteIssue
 from tests.simulation.deeds import Renumbered, Restored
 from tests.simulation.people import marks_in
-from tests.simulation.vendor import Broken, Vendor
+from tests.simulation.vendor import Broken
 from tests.simulation.world import SimWorld
 
 TAG = slice(2, 7)
@@ -52,12 +52,26 @@ def is_anothers(remote: RemoteIssue, own: str, tag: str) -> bool:
     )
 
 
-def excuses_of(vendor: Vendor, remote: RemoteIssue, name: str) -> dict[str, bool]:
-    """When a note of these kinds is true."""
+def excuses_of(
+    world: SimWorld, issue: CanonicalIssue, connection: str, name: str
+) -> dict[str, bool]:
+    """When a note of these kinds is true. Where others fight, who only looks on is written to as
+    often."""
+    vendor = world.vendors[connection]
+    remote = vendor.now(issue.refs[connection].remote_id)
+    insists = (world.vendors[n].upheaval.insists for n in issue.refs)
+    insisting = {remote_id for known in insists for remote_id in known}
     return {
         "rolled_back": vendor.upheaval.came_back(remote, name),
-        "fought": remote.remote_id in vendor.upheaval.insists,
+        "fought": any(ref.remote_id in insisting for ref in issue.refs.values()),
     }
+
+
+def may_be_renumbered(world: SimWorld, connection: str, copy_id: str) -> bool:
+    """Whether what this one is a copy of is gone, so that nobody can tell it from a new id."""
+    vendor = world.vendors[connection]
+    source = vendor.upheaval.copied.get(copy_id)
+    return source is not None and vendor.was_deleted(source)
 
 
 def is_pair(world: SimWorld, issue: CanonicalIssue, connection: str) -> bool:

@@ -99,7 +99,7 @@ class _Twist:
         return [Calm(4), self.maker.edit(), Calm(2), back]
 
     def move(self) -> Steps:
-        return [Move(self._name(), self._nth())]
+        return [Move(self._name(), self._nth(), self.chance.choice([None, self._nth()]))]
 
     def renumber(self) -> Steps:
         return [Calm(3), Renumber(self._name("bland", "zylon"), self._nth())]
@@ -112,7 +112,7 @@ class _Twist:
 
     def forge(self) -> Steps:
         chance, into = self.chance, self.chance.choice([None, None, self._nth()])
-        mark = chance.choice(["older", "ours", "theirs"])
+        mark = chance.choice(["older", "ours", "theirs", "guessed"])
         form = chance.choice(["line", "sentence", "quote"])
         return [Forge(self._name(), self._name(), self._nth(), mark, form, into)]
 

@@ -6,7 +6,7 @@ from typing import Literal
 from tests.simulation.steps import Add, Step
 
 Form = Literal["line", "sentence", "quote"]
-Mark = Literal["older", "ours", "theirs", "true"]
+Mark = Literal["older", "ours", "theirs", "true", "guessed"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,11 @@ class RollBack:
 
 @dataclass(frozen=True)
 class Move:
-    """The nth issue goes where its old id leads to no more: moved away, or merged into another."""
+    """The nth issue is gone for good; `into`: merged into that one, which answers for it now."""
 
     connection: str
     nth: int
+    into: int | None = None
 
 
 @dataclass(frozen=True)

@@ -19,17 +19,22 @@ class Written:
 
 @dataclass
 class Upheaval:
-    """`vanished`: since when an id is gone for good. `appeared`: since when a new id is there.
-    `replaced`: which id another one took over. `restored`: the older state that came back.
-    `insists`: the word that an automation sets after each write of ours. `shared`: two
-    installations write here; `writer`: the one that does now."""
+    """`vanished`: since when an id is gone for good. `merged`: which issue answers for it now.
+    `appeared`: since when a new id is there. `replaced`: which id another one took over. `copied`:
+    whose words a copy has. `restored`: the older states that came back. `insists`: the word that an
+    automation sets after each write of ours. `forged`: marks that strangers wrote. `shared`: two
+    installations write here; `writer`: the one that does now; `met_at`: when each began."""
 
     vanished: dict[str, datetime] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
     appeared: dict[str, datetime] = field(default_factory=dict)
     replaced: dict[str, str] = field(default_factory=dict)
+    copied: dict[str, str] = field(default_factory=dict)
     restored: dict[str, list[RemoteIssue]] = field(default_factory=dict)
     insists: dict[str, str] = field(default_factory=dict)
     writes: list[Written] = field(default_factory=list)
+    forged: set[str] = field(default_factory=set)
+    met_at: dict[str, datetime] = field(default_factory=dict)
     shared: bool = False
     writer: str = ""
 

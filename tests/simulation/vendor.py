@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from issuebridge.adapters.identity import about, carries_line
 from issuebridge.domain.errors import AccessRefused, Gone, Rejected
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.reading import find_url
@@ -41,10 +42,6 @@ DESCRIPTION_MAX = {"bland": 10_000, "antimetal": 20_000, "zylon": 20_000}
 class Broken(BaseException):
     """An invariant does not hold; the first word names it. The engine must not catch it, as it does
     with a defect at one issue of many."""
-
-
-def _carries(issue: RemoteIssue, reference: str) -> bool:
-    return any(line["ref"] == reference for line in lines_of(issue.description))
 
 
 def wakes_norm(text: str) -> bool:
@@ -252,6 +249,8 @@ class Vendor:
 
     def get(self, remote_id: str) -> RemoteIssue:
         self.asked["get"] += 1
+        if into := self.upheaval.merged.get(remote_id):
+            return about(self.name, remote_id, self.get(into))
         self._demand(remote_id)
         return self.now(remote_id)
 
@@ -294,7 +293,7 @@ class Vendor:
         shown = [i for i in shown if self.kind in SOFT or not self.now(i).deleted]
         known = [self.now(i) for i in shown if self.history[i][0][0] <= by]
         young = [issue for issue in known if issue.created_at and issue.created_at >= since]
-        found = [issue for issue in young if _carries(issue, draft.reference)]
+        found = [issue for issue in young if carries_line(issue.description, draft.reference)]
         return found or [issue for issue in known if self._could_be(issue, draft)]
 
     def _could_be(self, issue: RemoteIssue, draft: Draft) -> bool:
@@ -374,6 +373,9 @@ class Vendor:
         before = Counter(line["ref"] for line in lines_of(seen.description))
         if any(n > max(1, before[ref]) for ref, n in refs.items()):
             raise Broken(f"line: {seen.remote_id} gets our line twice: {text!r}")
+        strange = {r for r in before if r.startswith("ibnot") or r in self.upheaval.forged}
+        if lost := strange - set(refs):
+            raise Broken(f"line: {seen.remote_id} loses {lost}, which is not ours")
         self._check_text("description", text, DESCRIPTION_MAX[self.kind])
         if words_of(text) != words_of(seen.description):
             raise Broken(f"words: {seen.description!r} became {text!r}")

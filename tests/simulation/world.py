@@ -20,7 +20,7 @@ from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
 from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import Field
-from issuebridge.ports import Changes
+from issuebridge.ports import Changes, Lane, Page
 from issuebridge.use_cases.by_hand import unlink
 from issuebridge.use_cases.gate import allow
 from issuebridge.use_cases.pipeline import Pipeline
@@ -235,10 +235,12 @@ class SimWorld:
         vendor = self.vendors[step.connection]
         if not vendor.ids:
             return
-        words = vendor.now(vendor.ids[step.nth % len(vendor.ids)]).description
+        source = vendor.ids[step.nth % len(vendor.ids)]
+        words = vendor.now(source).description
         made = vendor.file("a copy made by hand", words, {})
         if marks_in(words):
             vendor.copies.add(made.remote_id)
+            vendor.upheaval.copied[made.remote_id] = source
 
     def _edit(self, step: Edit) -> None:
         vendor = self.vendors[step.connection]
@@ -482,13 +484,18 @@ class SimWorld:
 
 @dataclass(frozen=True)
 class Signed:
-    """A vendor as one installation reaches it: each write tells whose it is."""
+    """A vendor as one installation reaches it: each call tells whose it is."""
 
     vendor: Vendor
     tag: str
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.vendor, name)
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        vendor = self.vendor
+        vendor.upheaval.met_at.setdefault(self.tag, vendor.clock.now())
+        return vendor.page(lane, cursor)
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         self.vendor.upheaval.writer = self.tag
