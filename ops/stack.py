@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
-from issuebridge.domain.routing import Landscape
+from issuebridge.domain.rename import renamed_config
 from issuebridge.settings import Settings
 from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
@@ -84,21 +84,26 @@ class Stack:
         except Misconfigured:
             return None
 
-    def push_config(self, config: Config) -> Config:
-        """Store it, with `since: now` fixed; from then on the functions work by it."""
-        self._demand_proof(config, proven(config))
-        fixed = switched_on(config, self.running_config(), datetime.now(UTC))
+    def push_config(self, config: Config, names: Mapping[str, str] | None = None) -> Config:
+        """Store it, with `since: now` fixed; from then on the functions work by it. `names`: what
+        connections are called from now on."""
+        self.demand_proof(config, names or {})
+        running = self.running_config()
+        renamed = renamed_config(running, names or {}) if running else None
+        fixed = switched_on(config, renamed, datetime.now(UTC))
         tag = installation(self.session, self.outputs["InstallationSecret"]).tag
         config_store(self.session, self.table_name).save(fixed, tag)
         return fixed
 
-    def _demand_proof(self, config: Config, landscape: Landscape) -> None:
+    def demand_proof(self, config: Config, names: Mapping[str, str]) -> None:
         """What no document says can be written must have been shown to be."""
         proofs = connection_store(self.session, self.table_name)
-        for name, policy in landscape.policies.items():
-            link = policy.fields["external_link"]
+        former = {new: old for old, new in names.items()}
+        for name, policy in proven(config).policies.items():
+            link, url = policy.fields["external_link"], config.connections[name].base_url
             unproven = link.carrier == "native" and link.capability != "native"
-            if unproven and not proofs.is_proven(name, config.connections[name].base_url):
+            shown = (proofs.is_proven(each, url) for each in (name, former.get(name, name)))
+            if unproven and not any(shown):
                 raise Misconfigured(
                     f"connections.{name}.carriers.external_link: no document says that it can be "
                     f"written; push with another carrier, run `issuebridge probe {name} ISSUE` on "

@@ -17,8 +17,10 @@ from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.table import Table
 from issuebridge.domain.config import parse_config
+from ops import cli
 from ops.local_stack import LocalStack
-from ops.stack import installation
+from ops.stack import Stack, installation
+from tests.integration.operated import Operated
 from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -145,3 +147,18 @@ def bridge(cold, dynamodb: DynamoDB, vendors):
     document = {"version": 1, "connections": connections, "routes": routes}
     dynamodb.configs.save(parse_config(document, "test"), tag)
     return SimpleNamespace(db=dynamodb, vendors=vendors)
+
+
+@pytest.fixture
+def operated(monkeypatch, dynamodb: DynamoDB, vendors, tmp_path, capsys) -> Operated:
+    """A stack without its functions, and the command that works on it."""
+    outputs = {
+        "TableName": dynamodb.name,
+        "HistoryDays": "90",
+        "PromptDeadLettersUrl": "https://sqs.example/dead",
+        "InstallationSecret": f"{dynamodb.name}/installation",
+        "PollSchedule": "rate(1 minute)",
+    }
+    stack = Stack(dynamodb.session, outputs)
+    monkeypatch.setattr(cli, "_stack", lambda _: stack)
+    return Operated(stack, vendors, tmp_path, capsys)

@@ -14,7 +14,7 @@ from issuebridge.use_cases.push_changes import Outcome, PushChanges
 from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
-REMAINING_SECONDS_MIN = 30
+REMAINING_SECONDS_MIN = 50
 DRIFT_WITHIN = timedelta(hours=1)
 
 

@@ -12,7 +12,7 @@ from issuebridge.domain.converge import link, observe
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.lag import settle
-from issuebridge.domain.mark import Installation
+from issuebridge.domain.mark import Installation, keys_of
 from issuebridge.domain.routing import Landscape, points_across
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.gate import Gate
@@ -49,7 +49,7 @@ class PairLinked:
         pointing = () if leads else self._pointing_at(issue, connection)
         if not leads and not pointing:
             return None
-        if self._is_under_way(issue, connection):
+        if self.is_under_way(issue, connection):
             return None
         ends = (connection, issue.origin)
         if why := next(filter(None, map(self.gate.hinders_creating, ends)), None):
@@ -58,10 +58,10 @@ class PairLinked:
             return self._to(issue, connection, leads[0].name)
         return self._from(issue, connection, pointing)
 
-    def _is_under_way(self, issue: CanonicalIssue, connection: str) -> bool:
+    def is_under_way(self, issue: CanonicalIssue, connection: str) -> bool:
         """A counterpart was asked for before the link was there: its answer comes first."""
-        effect = self.ledger.get(self.installation().reference(issue.issue_id, connection))
-        return effect is not None and effect.is_open and effect.sends > 0
+        rows = self.ledger.find(keys_of(issue, connection, self.installation()))
+        return any(effect.is_open and effect.sends > 0 for effect in rows)
 
     def _to(self, issue: CanonicalIssue, connection: str, name: str) -> Step:
         found = [self._alone(i, connection) for i in self.store.named(connection, name)]
@@ -124,16 +124,17 @@ class PairLinked:
         is_alone = issue is not None and [*issue.refs] == [connection]
         return issue if is_alone else None
 
-    def join(self, kept_id: str, other_id: str) -> CanonicalIssue:
+    def join(self, kept_id: str, other_id: str, *, reference: str | None = None) -> CanonicalIssue:
         """The only copy of the other issue becomes one of the kept issue's, whose values come
-        first; what it said differently is told. Rejected where that cannot be."""
+        first; what it said differently is told. Rejected where that cannot be. `reference`: our
+        mark that stands in it already."""
 
         def step() -> CanonicalIssue:
             kept, other = stored(self.store, kept_id), stored(self.store, other_id)
             connection = _only_copy(kept, other)
             policy, now = self.landscape.policies[connection], self.clock.now()
             remote = self.system(connection).get(other.refs[connection].remote_id)
-            linked = link(kept, remote, policy, now)
+            linked = link(kept, remote, policy, now, reference=reference)
             skew = self.system(connection).skew
             seen = observe(linked, remote, self.landscape, connection, now=now, skew=skew)
             norm = {"runs": (*kept.runs, *other.runs), "fired": {**other.fired, **kept.fired}}

@@ -292,4 +292,5 @@ class _Round:
 
 def _breaks_off(page: Page, cursor: str | None) -> bool:
     """It says that more follows, yet shows nothing or leads to itself."""
-    return page.cursor is not None and (not page.issues or page.cursor == cursor)
+    shows_nothing = not page.issues and not page.unread
+    return page.cursor is not None and (shows_nothing or page.cursor == cursor)

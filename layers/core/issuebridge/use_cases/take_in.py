@@ -97,16 +97,17 @@ class TakeIn:
         issue = self.store.load(self.store.find(connection, row.remote_id) or "")
         if issue is None or issue.refs[connection].remote_id != row.remote_id:
             return ()
-        return changes(issue, self._observe(issue, row, connection).issue)
+        return changes(issue, self.observe(issue, row, connection).issue)
 
     def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
         after = observed.issue
         wake = newly_pending(before, after)
         moved_on = after.external_link != before.external_link
-        points_at = self._points_at(after) if moved_on else None
+        points_at = self.points_at(after) if moved_on else None
         self.store.commit(after, observed.history, wake=wake, points_at=points_at)
 
-    def _points_at(self, issue: CanonicalIssue) -> str | None:
+    def points_at(self, issue: CanonicalIssue) -> str | None:
+        """The address at another connection that its link is."""
         url = issue.external_link
         return url if url and any(addresses(url, issue.origin, self.landscape)) else None
 
@@ -133,11 +134,11 @@ class TakeIn:
         self, issue: CanonicalIssue, remote: RemoteIssue, connection: str
     ) -> tuple[Observed, RemoteIssue]:
         """With what the row left out, where a route or a rule depends on it."""
-        observed = self._observe(issue, remote, connection)
+        observed = self.observe(issue, remote, connection)
         is_origin = remote.is_row and connection == issue.origin
         if is_origin and needs_detail(observed.issue, self.landscape):
             remote = self._read_again(connection, remote)
-            observed = self._observe(issue, remote, connection)
+            observed = self.observe(issue, remote, connection)
         return observed, remote
 
     def _read_again(self, connection: str, row: RemoteIssue) -> RemoteIssue:
@@ -162,13 +163,20 @@ class TakeIn:
         return self._born(connection, remote)
 
     def _born(self, connection: str, remote: RemoteIssue) -> Taken:
-        policy = self.landscape.policies[connection]
-        issue = link(born(remote, connection), remote, policy, self.clock.now())
-        observed, remote = self._observed(issue, remote, connection)
+        observed, remote = self.first_seen(connection, remote)
         after = observed.issue
-        wake, points_at = newly_pending(None, after), self._points_at(after)
+        wake, points_at = newly_pending(None, after), self.points_at(after)
         self.store.commit(after, wake=wake, linked=connection, points_at=points_at)
-        return Taken("stored", remote, issue.issue_id)
+        return Taken("stored", remote, after.issue_id)
+
+    def first_seen(
+        self, connection: str, remote: RemoteIssue, reference: str | None = None
+    ) -> tuple[Observed, RemoteIssue]:
+        """A canonical issue that begins with this copy, not stored yet; `reference`: our mark that
+        stands in it already."""
+        policy, now = self.landscape.policies[connection], self.clock.now()
+        issue = link(born(remote, connection), remote, policy, now, reference=reference)
+        return self._observed(issue, remote, connection)
 
     def _with_mark(
         self,
@@ -208,6 +216,9 @@ class TakeIn:
         """It carries the reference of a counterpart we asked for: adopt it, unless there is one
         already, or it cannot be what we sent."""
         issue, connection = stored(self.store, effect.issue_id), effect.connection
+        ref = issue.refs.get(connection)
+        if ref and ref.remote_id == remote.remote_id:
+            raise LostRace(f"{remote.display_id} was linked just now")
         if effect.state == "done" or connection in issue.refs:
             return self._second(connection, remote, issue, known, gate)
         remote = self._read_again(connection, remote)
@@ -215,7 +226,7 @@ class TakeIn:
             return Taken("marked", remote, why=f"a copy of our mark: {effect.key}")
         policy = self.landscape.policies[connection]
         linked = link(issue, remote, policy, self.clock.now(), reference=effect.key)
-        observed = self._observe(linked, remote, connection)
+        observed = self.observe(linked, remote, connection)
         gate(issue, observed.issue)
         self.store.commit(
             observed.issue,
@@ -270,7 +281,7 @@ class TakeIn:
         remote, now = self._read_again(connection, remote), self.clock.now()
         before = issue.refs[connection].remote_id
         at_new_id = moved(issue, remote, self.landscape.policies[connection])
-        observed = self._observe(at_new_id, remote, connection)
+        observed = self.observe(at_new_id, remote, connection)
         after = settle(observed.issue, self.landscape, now, renew=True)
         gate(issue, after)
         wake = newly_pending(issue, after)
@@ -286,6 +297,7 @@ class TakeIn:
             return True
         return remote.created_at >= effect.sent_at - timedelta(seconds=CLOCKS_APART_SECONDS)
 
-    def _observe(self, issue: CanonicalIssue, remote: RemoteIssue, connection: str) -> Observed:
+    def observe(self, issue: CanonicalIssue, remote: RemoteIssue, connection: str) -> Observed:
+        """The issue with what this copy says now."""
         skew = self.system(connection).skew
         return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)

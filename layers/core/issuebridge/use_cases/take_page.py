@@ -22,8 +22,8 @@ from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import Known, TakeIn, Taken
 
-REMAINING_SECONDS_MIN = 30
-"""One more read may take a connect and a read time-out, and the state must still be stored."""
+REMAINING_SECONDS_MIN = 50
+"""One more page may take all the time a page has, and the state must still be stored."""
 UNREAD_MAX = 3
 """So many single reads that fail in a row are no longer about the issues."""
 SET_ASIDE_ATTEMPTS = 3
