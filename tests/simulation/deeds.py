@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue, issue_id_for, reference_for
+from issuebridge.use_cases.gate import allow
 from tests.simulation.adopting import adopt
 from tests.simulation.people import marks_in, words_of
 from tests.simulation.steps import Work
 from tests.simulation.strange import (
     Adopt,
+    Allow,
     Forge,
     Insist,
     Leave,
@@ -269,6 +271,12 @@ def point(world: "SimWorld", step: Point) -> None:
 # the operator's file, and the table
 
 
+def allow_it(world: "SimWorld", step: Allow) -> None:
+    world.figures["allowed by the operator"] += 1
+    world.remembered.allowed[step.connection].append(world.clock.now())
+    allow(world.connections, world.config, world.clock, step.connection)
+
+
 def lose_table(world: "SimWorld", step: LoseTable) -> None:
     marks = {
         (name, remote_id): marks_in(vendor.now(remote_id).description)
@@ -335,6 +343,7 @@ DEEDS: dict[type, Callable[["SimWorld", Any], None]] = {
     Forge: forge,
     Point: point,
     Leave: leave,
+    Allow: allow_it,
     Return: return_,
     LoseTable: lose_table,
     Adopt: adopt_again,

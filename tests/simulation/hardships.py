@@ -1,6 +1,6 @@
 """Short scenarios of what comes from outside, struck at every boundary as those in `crashes`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.simulation.steps import (
 )
 from tests.simulation.strange import (
     Adopt,
+    Allow,
     Elsewhere,
     Forge,
     Insist,
@@ -44,13 +45,23 @@ def _born(name: str, status: str | None = None) -> Add:
     return Add(name, "broken", "It does not work.", (("status", status or first),))
 
 
-def _file(prefix: str = "", *, both_ways: bool = True, **more: Any) -> dict[str, object]:
-    """The connections of the other scenarios, with routes from before all issues."""
+def _file(
+    prefix: str = "",
+    *,
+    both_ways: bool = True,
+    narrow: Sequence[str] = (),
+    rules: Sequence[object] = (),
+    **more: Any,
+) -> dict[str, object]:
+    """The connections of the other scenarios, with routes from before all issues; `narrow`: those
+    whose gates let one change of a sort pass."""
     settings = {
         "bland": connection("bland", carriers=LINE, **more),
         "antimetal": connection("antimetal", **more),
         "zylon": connection("zylon", carriers={**LINE, "severity": "managed_line"}, **more),
     }
+    for name in narrow:
+        settings[name]["breaker"] = {"count": 1, "share": 0.01}
     antimetal = {"filter": {}, "daily_budget": 1000}
     routes = [("antimetal", "bland", {}), ("zylon", "bland", {}), ("bland", "antimetal", antimetal)]
     return document(connections={f"{prefix}{n}": c for n, c in settings.items()}) | {
@@ -58,6 +69,7 @@ def _file(prefix: str = "", *, both_ways: bool = True, **more: Any) -> dict[str,
             {"from": f"{prefix}{a}", "to": f"{prefix}{b}", "since": BEFORE_ALL, **extra}
             for a, b, extra in routes[: 3 if both_ways else 2]
         ],
+        "norm": {"rules": list(rules)},
     }
 
 
@@ -73,7 +85,7 @@ def _beside(prefix: str) -> Topology:
 
 SAME, OTHER = _beside(""), _beside("their-")
 PLAIN = _topology()
-NARROW = _topology(breaker={"count": 1, "share": 0.01})
+NARROW = _topology(narrow=("bland", "antimetal", "zylon"))
 ONE_WAY = _topology(both_ways=False)
 _POLL_ALL = tuple(Work("poll", name) for name in ("bland", "antimetal", "zylon"))
 _THEIRS = tuple(Elsewhere(work) for work in _POLL_ALL)
@@ -116,7 +128,7 @@ TWO_INSTALLATIONS: dict[str, Scenario] = {
         ),
         (Work("mirror"), Work("mirror"), Work("poll", "zylon")),
         (Elsewhere(Work("mirror")), Edit("bland", 0, "status", "done"), Elsewhere(Calm(1))),
-        base=OTHER,
+        base=SAME,
     ),
     "an edit of an issue that both know": Scenario(
         (_born("bland"), Calm(3), Elsewhere(Calm(3)), Edit("bland", 0, "status", "done")),
@@ -279,9 +291,12 @@ STRANGERS: dict[str, Scenario] = {
         (
             *_PAIR,
             Forge("bland", "antimetal", 0, "ours", "line", into=0),
-            Edit("bland", 0, "external_link", '{"url":"https://git.example/1"}'),
+            _born("zylon"),
+            Calm(4),
+            Forge("zylon", "zylon", 0, "ours", "line", into=0),
+            Edit("bland", 1, "severity", "low"),
         ),
-        (Work("poll", "bland"), Work("mirror")),
+        (Work("poll", "bland"), Work("mirror"), Work("poll", "zylon")),
         base=PLAIN,
     ),
     "a stranger's mark in somebody's issue": Scenario(
@@ -308,6 +323,11 @@ PAIRS: dict[str, Scenario] = {
         (Calm(2), Point(_born("bland"), _born("antimetal", "resolved"))),
         (Work("mirror"), Work("poll", "antimetal"), Work("mirror"), Work("mirror")),
         base=PLAIN,
+    ),
+    "a rule asks about an issue that is paired then": Scenario(
+        (Calm(2), Point(_born("bland"), _born("antimetal"))),
+        (Work("mirror"), Work("poll", "antimetal"), Work("mirror"), Work("finish")),
+        base=_topology(rules=[{"name": "look", "when": {}, "prompt": "{title}"}]),
     ),
     "a link that points across, where one route leads": Scenario(
         (Calm(2), Point(_born("bland", "in_review"), _born("antimetal"))),
@@ -349,7 +369,7 @@ GATES: dict[str, Scenario] = {
         ),
         (Work("poll", "zylon"), Work("mirror"), Work("finish")),
         (Calm(2),),
-        base=NARROW,
+        base=_topology(narrow=("zylon",)),
     ),
     "many are closed at once": Scenario(
         (*_FOUR, *_RESOLVED),
@@ -361,13 +381,14 @@ GATES: dict[str, Scenario] = {
         (
             *_FOUR,
             *(Edit("antimetal", n, "status", "resolved") for n in range(3)),
+            Allow("antimetal"),
             Calm(5),
             Wait(3700),
             *(Edit("antimetal", n, "status", "ready_to_fix") for n in range(3)),
         ),
         (Work("poll", "antimetal"), Work("mirror")),
         (Calm(1),),
-        base=NARROW,
+        base=_topology(narrow=("antimetal",)),
     ),
     "many get another severity": Scenario(
         (*_FOUR, *(Edit("bland", n, "severity", "low") for n in range(3))),
@@ -390,14 +411,12 @@ GATES: dict[str, Scenario] = {
     "many are closed, and each is about to be written to": Scenario(
         (
             *_FOUR,
-            *(Edit("bland", n, "severity", "high") for n in range(3)),
-            Work("poll", "bland"),
-            *(Edit("bland", n, "status", "in_review") for n in range(2)),
-            *_RESOLVED,
+            *(Edit("antimetal", n, "severity", "low") for n in range(3)),
+            *(Edit("bland", n, "status", "done") for n in range(3)),
         ),
-        (Work("poll", "bland"), *(Work("mirror", n) for n in range(3))),
+        (Work("poll", "antimetal"), *(Work("mirror") for _ in range(3))),
         (Calm(1),),
-        base=NARROW,
+        base=_topology(narrow=("bland",)),
     ),
     "one connection is stopped, and others speak": Scenario(
         (

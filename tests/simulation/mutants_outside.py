@@ -119,13 +119,6 @@ OUTSIDE = (
     ),
     Mutant(
         9,
-        "a stopped connection is polled",
-        f"{USE_CASES}/pull_changes.py",
-        "        if gate.shut:\n",
-        "        if False:\n",
-    ),
-    Mutant(
-        9,
         "what was opened again is not counted",
         f"{DOMAIN}/gate.py",
         'return "closed" if after in FINISHED else "reopened"',

@@ -24,6 +24,7 @@ def outside(world: SimWorld) -> None:
     _renumbered(world)
     _fights(world)
     _pairs(world)
+    _marked_copies(world)
 
 
 # what other oracles need to know of it
@@ -162,6 +163,20 @@ def _no_deletion_is_told(world: SimWorld, issue: CanonicalIssue, found: Renumber
     once = sum(f.mark == found.mark for f in world.remembered.renumbered) == 1
     if told and once and not was_struck:
         raise Broken(f"renumbered: {found.new_id} is there, yet told as {told}")
+
+
+# strangers' marks
+
+
+def _marked_copies(world: SimWorld) -> None:
+    """A linked copy that is written to no more is told of."""
+    for issue in filter(None, map(world.store.load, world.store.issues)):
+        for name, ref in issue.refs.items():
+            remote = world.vendors[name].now(ref.remote_id)
+            own, told = ref.reference or "", world.connections.read(name).marked
+            foreign = is_anothers(remote, own, world.installation.tag)
+            if foreign and not remote.deleted and ref.remote_id not in told:
+                raise Broken(f"foreign: {remote.display_id} is kept back, and nobody says so")
 
 
 # automations

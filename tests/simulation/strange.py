@@ -32,6 +32,13 @@ class Return:
 
 
 @dataclass(frozen=True)
+class Allow:
+    """The operator has looked, and lets the connection go on for an hour."""
+
+    connection: str
+
+
+@dataclass(frozen=True)
 class LoseTable:
     """The table is gone, and a new one is empty; the installation's key lives elsewhere."""
 
@@ -102,6 +109,7 @@ Strange = (
     Elsewhere
     | Leave
     | Return
+    | Allow
     | LoseTable
     | Adopt
     | RollBack

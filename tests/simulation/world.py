@@ -22,7 +22,6 @@ from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import Field
 from issuebridge.ports import Changes, Lane, Page
 from issuebridge.use_cases.by_hand import unlink
-from issuebridge.use_cases.gate import allow
 from issuebridge.use_cases.pipeline import Pipeline
 from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger, dues
 from tests.simulation.deeds import DEEDS, Remembered
@@ -48,7 +47,7 @@ from tests.simulation.steps import (
     Wait,
     Work,
 )
-from tests.simulation.strange import Elsewhere, Return, Strange
+from tests.simulation.strange import Allow, Elsewhere, Return, Strange
 from tests.simulation.topology import Topology
 from tests.simulation.vendor import Vendor
 from tests.world import TRAITS
@@ -442,9 +441,7 @@ class SimWorld:
             if self.config.connections[name].mode != settings.mode:
                 self._mode(Mode(name, settings.mode))
             if self.connections.read(name).missing or self.is_stopped(name):
-                self.figures["allowed by the operator"] += 1
-                self.remembered.allowed[name].append(self.clock.now())
-                allow(self.connections, self.config, self.clock, name)
+                self.play(Allow(name))
 
     def is_stopped(self, connection: str) -> bool:
         """Whether a person is asked to look before this one goes on."""

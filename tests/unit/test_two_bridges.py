@@ -144,6 +144,23 @@ def test_a_strangers_sentence_that_quotes_our_mark_is_an_issue_like_any_other():
     assert world.connections.gate("bland").foreign is None
 
 
+def test_a_copy_that_is_kept_back_for_anothers_mark_is_told_of_until_the_mark_is_gone():
+    world = World()
+    born, twin = pair(world)
+    bland, words = world.systems["bland"], world.systems["bland"].issues[twin].description
+    theirs = Installation.new().reference(issue_id_for("elsewhere", "1"), "bland")
+    bland.edit(twin, description=f"{words}\n\n[issuebridge ref={theirs}]")
+    world.systems["antimetal"].edit(born, status="resolved")
+    world.rounds(3)
+    name = bland.issues[twin].display_id
+    assert "nothing of ours is written to it" in world.poll("bland").marked[name]
+    assert bland.issues[twin].raw["status"] == "in_progress"
+    bland.edit(twin, description=words)
+    world.rounds(3)
+    assert name not in world.poll("bland").marked
+    assert bland.issues[twin].raw["status"] == "done"
+
+
 def test_a_copy_of_our_words_by_hand_is_a_twin_and_stops_nobody():
     lined = document()
     lined["connections"]["bland"]["carriers"] = {"external_link": "managed_line"}

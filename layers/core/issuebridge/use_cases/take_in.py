@@ -26,6 +26,7 @@ Gate = Callable[[CanonicalIssue, CanonicalIssue], None]
 """Asked before a change of a known issue is stored; raises to stop the round."""
 
 FOREIGN = "another issuebridge writes here"
+NOT_WRITTEN = f"{FOREIGN}: {{}}: nothing of ours is written to it while that mark stands"
 LOST = "our own mark, which this table does not know: was the table lost? `issuebridge adopt`"
 ELSEWHERE = "our mark of {}: both reach the same issues, keep one of the two connections"
 
@@ -42,7 +43,8 @@ class Known:
 @dataclass(frozen=True)
 class Taken:
     """What was done, and the issue as it was last read: not always the row of the list. `marked`
-    ones are not routed: `why` says whose they are, and `stops` that nothing is created there.
+    ones are not routed: `why` says whose they are, and `stops` that nothing is created there; a
+    linked one may have a `why`, too.
     `replaces`: the id that this issue had before."""
 
     kind: Literal["unchanged", "stored", "deferred", "twin", "moving", "marked"]
@@ -124,11 +126,13 @@ class TakeIn:
         if len(issue.refs) > 1 or issue.pending or is_older:
             remote = self._read_again(connection, remote)
         observed, remote = self._observed(issue, remote, connection)
+        foreign = observed.issue.refs[connection].foreign
+        why = NOT_WRITTEN.format(foreign) if foreign else ""
         if observed.issue == issue:
-            return Taken("unchanged", remote)
+            return Taken("unchanged", remote, why=why)
         gate(issue, observed.issue)
         self._commit(issue, observed)
-        return Taken("stored", remote, issue.issue_id)
+        return Taken("stored", remote, issue.issue_id, why)
 
     def _observed(
         self, issue: CanonicalIssue, remote: RemoteIssue, connection: str

@@ -231,7 +231,7 @@ class TakePage:
     def _tell_mark(self, remote: RemoteIssue, taken: Taken) -> None:
         """Marks that keep appearing mean that another bridge is at work: nothing is created."""
         marked, remote_id = self.state.marked, remote.remote_id
-        if taken.kind != "marked":
+        if not taken.why:
             if remote_id in marked:
                 self.held.remember(marked={k: v for k, v in marked.items() if k != remote_id})
             return
