@@ -178,6 +178,7 @@ def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
         and {**equation.model_dump(mode="json"), "closes": equation.closes},
         "set_aside": {f.name: f.reason for f in state.failing.values()},
         "twins": {twin.name: twin.issue_id for twin in state.twins.values()},
+        "more": state.more,
         "missing": sorted(state.missing),
         "paused_until": wiring.connections.paused_until(name),
         "problem": state.tripped or state.problem,
@@ -215,6 +216,7 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
         f"twin: {name} of {issue_id}: close it, or take our line out of it"
         for name, issue_id in row["twins"].items()
     ]
+    lines += [f"{name}: {n} more find no room in this list" for name, n in row["more"].items()]
     lines += [
         f"missing: {remote_id}: gone, if one known for longer still answers at the next sweep; if "
         f"none does and you know better, `issuebridge allow {row['connection']}`"

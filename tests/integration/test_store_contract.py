@@ -342,7 +342,7 @@ HUGE = "a" * 410_000
         lambda s: s.issues.commit(issue(), [entry(new=HUGE)]),
         lambda s: s.ledger.put(effect(request=HUGE)),
         lambda s: s.connections.save(
-            s.connections.acquire("voice", DAWN, 60).model_copy(update={"problem": HUGE})
+            s.connections.acquire("voice", DAWN, 60).model_copy(update={"sweep_cursor": HUGE})
         ),
     ],
     ids=["issue", "history", "effect", "state"],
