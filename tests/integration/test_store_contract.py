@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import LostRace
+from issuebridge.domain.errors import LostRace, Rejected
 from issuebridge.domain.issue import (
     CanonicalIssue,
     Draft,
@@ -348,3 +348,31 @@ def test_several_new_refs_and_effects_are_stored_with_their_issue_or_not_at_all(
         stores.issues.commit(issue("is2", refs=taken), linked=["voice", "third"])
     assert stores.issues.load("is2") is None
     assert stores.issues.find("c", "uuid-other") is None
+
+
+HUGE = "a" * 410_000
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        lambda s: s.issues.commit(issue(joined=HUGE)),
+        lambda s: s.issues.commit(issue(), [entry(new=HUGE)]),
+        lambda s: s.ledger.put(effect(request=HUGE)),
+        lambda s: s.connections.save(
+            s.connections.acquire("voice", DAWN, 60).model_copy(update={"sweep_cursor": HUGE})
+        ),
+    ],
+    ids=["issue", "history", "effect", "state"],
+)
+def test_what_is_larger_than_an_item_may_be_is_refused_by_name_and_size(stores, store):
+    with pytest.raises(Rejected, match=r"#(is1|ib1|voice).* has 4\d\d,\d{3} bytes"):
+        store(stores)
+    assert stores.issues.load("is1") is None
+    assert stores.ledger.get("ib1") is None
+
+
+def test_more_than_a_hundred_items_are_not_stored_at_once(stores):
+    with pytest.raises(Rejected, match="101 items"):
+        stores.issues.commit(issue(), [entry(DAWN + n * SECOND) for n in range(100)])
+    assert stores.issues.load("is1") is None
