@@ -215,13 +215,18 @@ def may_mark(issue: CanonicalIssue, policy: Policy) -> bool:
 
 
 def rewritten(issue: CanonicalIssue, policy: Policy, write: Write) -> list[str]:
-    """What is written though both had agreed on this very value: the configuration has changed."""
-    baselines = issue.refs[policy.connection].baselines
-    return [
-        "rewritten"
-        for part in write.sending
-        if part != "line" and baselines[part].value == wanted(issue, policy.connection, part)
-    ]
+    """What is written though nobody edited it: the configuration, or an address, has changed."""
+    return ["rewritten" for part in write.sending if _is_unasked(issue, policy, part)]
+
+
+def _is_unasked(issue: CanonicalIssue, policy: Policy, part: Part) -> bool:
+    """Both had agreed on this very value, or on another way across than there is now."""
+    if part == "line":
+        return False
+    agreed = issue.refs[policy.connection].baselines[part].value
+    if agreed == wanted(issue, policy.connection, part):
+        return True
+    return part == "external_link" and agreed is not None and part not in issue.edits
 
 
 def finish(
