@@ -90,12 +90,12 @@ def _installation_before(stack: Stack) -> dict[str, str]:
             f"{INSTALLATION}: cannot be read: put back the file, or delete it (and then its marks "
             "at the vendors are those of another issuebridge)"
         ) from None
-    return {stack.outputs["InstallationSecret"]: kept}
+    return {stack.output("InstallationSecret"): kept}
 
 
 def _keep_installation(stack: Stack) -> None:
     """For its owner's eyes only."""
-    made = installation(stack.session, stack.outputs["InstallationSecret"])
+    made = installation(stack.session, stack.output("InstallationSecret"))
     INSTALLATION.touch(mode=0o600)
     INSTALLATION.chmod(0o600)
     INSTALLATION.write_text(json.dumps(asdict(made)))

@@ -121,7 +121,7 @@ def _row(wiring: Wiring, effect: Effect, known: dict[str, CanonicalIssue | None]
         "asked_at": effect.planned_at.isoformat(),
         "reason": effect.reason,
     }
-    return {**row, **(_run_part(run) if run else _request_part(effect))}
+    return {**row, **(_run_part(run, effect) if run else _request_part(effect))}
 
 
 def _state(effect: Effect) -> str:
@@ -135,10 +135,12 @@ def _display(issue: CanonicalIssue | None, effect: Effect) -> str:
     return ref.display_id if ref else ""
 
 
-def _run_part(run: AgentRun) -> dict[str, Any]:
+def _run_part(run: AgentRun, effect: Effect) -> dict[str, Any]:
+    """What Norm said stands in the ledger; of runs that ended long ago, on the issue."""
     took = (run.ended_at - run.submitted_at).total_seconds() if run.ended_at else None
     told = run.model_dump(mode="json", exclude={"key", "outcome"})
-    return {**told, "seconds": took, "intent_changed": run.intent != run.intent_asked}
+    said = {"response": effect.response or run.response, "links": effect.links or run.links}
+    return {**told, **said, "seconds": took, "intent_changed": run.intent != run.intent_asked}
 
 
 def _request_part(effect: Effect) -> dict[str, Any]:
@@ -149,7 +151,9 @@ def _request_part(effect: Effect) -> dict[str, Any]:
         "intent_asked": request.intent,
         "requested_by": request.requested_by,
         "rule": effect.rule,
-        "run_id": None,
+        "run_id": effect.result,
+        "response": effect.response,
+        "links": effect.links,
     }
 
 

@@ -127,7 +127,7 @@ class Round:
 
     def _queued(self) -> bool:
         answer = self.stack.session.client("sqs").get_queue_attributes(
-            QueueUrl=self.stack.outputs["PromptQueueUrl"],
+            QueueUrl=self.stack.output("PromptQueueUrl"),
             AttributeNames=[
                 "ApproximateNumberOfMessages",
                 "ApproximateNumberOfMessagesNotVisible",
@@ -186,7 +186,9 @@ class Round:
             if run.outcome == "running":
                 self.report.running.append(told)
             if run.ended_at and run.ended_at >= began:
-                self.report.ended.append(told)
+                effect = self.wiring.ledger.get(run.key)
+                said = {"response": effect.response, "links": effect.links} if effect else {}
+                self.report.ended.append({**told, **said})
         for name, mark in issue.pending.items():
             told = mark.model_dump(mode="json")
             self.report.waiting.append({"issue_id": issue_id, "connection": name, **told})

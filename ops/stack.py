@@ -50,20 +50,29 @@ class Stack:
         running = config_store(self.session, self.table_name).load()
         settings = Settings(
             table_name=self.table_name,
-            history_days=int(self.outputs["HistoryDays"]),
-            prompt_dead_letters_url=self.outputs["PromptDeadLettersUrl"],
-            installation_secret=self.outputs["InstallationSecret"],
+            history_days=int(self.output("HistoryDays")),
+            prompt_dead_letters_url=self.output("PromptDeadLettersUrl"),
+            installation_secret=self.output("InstallationSecret"),
         )
         return Wiring(settings, self.session, running.config, running.tag)
 
+    def output(self, name: str) -> str:
+        """Misconfigured where the stack is of another version than this command."""
+        if name not in self.outputs:
+            raise Misconfigured(
+                f"the stack has no output {name}: it was deployed by another version of "
+                "issuebridge, or is another stack: deploy this one with `make deploy`"
+            )
+        return self.outputs[name]
+
     @property
     def table_name(self) -> str:
-        return self.outputs["TableName"]
+        return self.output("TableName")
 
     def invoke(self, function: str, event: Mapping[str, object]) -> dict[str, object]:
         """The function's answer; StackError with its message if it failed."""
         answer = self.session.client("lambda", config=_PATIENT).invoke(
-            FunctionName=self.outputs[f"{function}FunctionName"], Payload=json.dumps(event).encode()
+            FunctionName=self.output(f"{function}FunctionName"), Payload=json.dumps(event).encode()
         )
         payload: dict[str, object] = json.loads(answer["Payload"].read() or b"null") or {}
         if "FunctionError" in answer:
@@ -72,7 +81,7 @@ class Stack:
 
     def send_prompt(self, body: str, *, group: str, key: str) -> None:
         self.session.client("sqs").send_message(
-            QueueUrl=self.outputs["PromptQueueUrl"],
+            QueueUrl=self.output("PromptQueueUrl"),
             MessageBody=body,
             MessageGroupId=group,
             MessageDeduplicationId=key,
@@ -91,7 +100,7 @@ class Stack:
         running = self.running_config()
         renamed = renamed_config(running, names or {}) if running else None
         fixed = switched_on(config, renamed, datetime.now(UTC))
-        tag = installation(self.session, self.outputs["InstallationSecret"]).tag
+        tag = installation(self.session, self.output("InstallationSecret")).tag
         config_store(self.session, self.table_name).save(fixed, tag)
         return fixed
 

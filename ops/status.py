@@ -35,6 +35,7 @@ def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
         "moving": _seconds(state, moving=True),
         "marked": {mark.name: mark.why for mark in state.marked.values()},
         "gate": _gate(wiring, name),
+        "more": state.more,
         "missing": sorted(state.missing),
         "paused_until": wiring.connections.paused_until(name),
         "problem": wiring.connections.gate(name).shut or state.tripped or state.problem,
@@ -103,6 +104,7 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
         for remote_id in row["missing"]
     ]
     lines += _marked_lines(row["marked"])
+    lines += [f"{name}: {n} more find no room in this list" for name, n in row["more"].items()]
     lines += _gate_lines(row["gate"])
     lines += [f"paused until {row['paused_until']}"] if row["paused_until"] else []
     problem = row["problem"]

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from issuebridge.adapters.sizes import MESSAGE_BYTES_MAX, check_size, check_sum
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected, StaleCursor
+from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected, StaleCursor, Transient
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
@@ -74,10 +75,13 @@ class FakeIssueStore:
         names = [(ref.connection, ref.remote_id) for ref in refs]
         if (stored.version if stored else 0) != issue.version or any(n in self.refs for n in names):
             raise LostRace(issue.issue_id)
+        new = issue.model_copy(update={"version": issue.version + 1})
+        document = new.model_dump_json()
+        rows = [document, *(entry.model_dump_json() for entry in history)]
+        check_sum(issue.issue_id, [check_document(f"ISSUE#{issue.issue_id}", row) for row in rows])
         for effect in [done] if isinstance(done, Effect) else done:
             self.ledger.put(effect)
-        new = issue.model_copy(update={"version": issue.version + 1})
-        self.issues[issue.issue_id] = new.model_dump_json()
+        self.issues[issue.issue_id] = document
         self.rows.setdefault(issue.issue_id, []).extend(history)
         self.refs |= dict.fromkeys(names, issue.issue_id)
         for ref in refs:
@@ -115,6 +119,15 @@ class FakeIssueStore:
         return [i.issue_id for i in issues if min(dues(i), default=now) <= now and dues(i)]
 
 
+ITEM_AROUND_BYTES = 600
+"""The keys and marks of an item, around its document."""
+
+
+def check_document(what: str, document: str) -> int:
+    """As the table does."""
+    return check_size(what, len(document.encode()) + ITEM_AROUND_BYTES)
+
+
 def dues(issue: CanonicalIssue) -> list[datetime]:
     """When its pending marks, and the rules that ask for a prompt, are due."""
     return [*(mark.due_at for mark in issue.pending.values()), *issue.asks.values()]
@@ -137,7 +150,9 @@ class FakeLedger:
         if (stored.version if stored else 0) != effect.version:
             raise LostRace(effect.key)
         new = effect.model_copy(update={"version": effect.version + 1})
-        self.effects[effect.key] = new.model_dump_json()
+        document = new.model_dump_json()
+        check_document(f"EFFECT#{effect.key}", document)
+        self.effects[effect.key] = document
         return new
 
     def open(self, kind: str, connection: str) -> Sequence[Effect]:
@@ -182,6 +197,7 @@ class FakeConnectionStore:
 
     def save(self, state: ConnectionState) -> None:
         self._fence(state)
+        check_document(f"CONNECTION#{state.connection}", state.model_dump_json())
         self.states[state.connection] = state
         self.leases.pop(state.connection, None)
 
@@ -217,11 +233,24 @@ class FakeConnectionStore:
     def save_gate(self, state: GateState) -> GateState:
         if self.gate(state.connection).version != state.version:
             raise LostRace(state.connection)
+        check_document(f"CONNECTION#{state.connection}", state.model_dump_json())
         self.gates[state.connection] = state.model_copy(update={"version": state.version + 1})
         return self.gates[state.connection]
 
     def paused_until(self, connection: str) -> datetime | None:
         return self.pauses.get(connection)
+
+
+@dataclass
+class FakeDeadLetters:
+    """A queue: the same key is one message, and none is larger than SQS takes."""
+
+    sent: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def send(self, body: str, reason: str, *, group: str, key: str) -> None:
+        if len(body.encode()) + len(reason.encode()) > MESSAGE_BYTES_MAX:
+            raise Transient("SQS: the refused message could not be set aside: it is too long")
+        self.sent.setdefault(key, (body, reason))
 
 
 @dataclass

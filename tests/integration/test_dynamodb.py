@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
-from issuebridge.domain.config import parse_config
+from issuebridge.domain.config import parse_config, switched_on
 from issuebridge.domain.errors import LostRace, Misconfigured, Transient
 from tests.fakes import DAWN
 from tests.integration.conftest import DynamoDB
@@ -22,6 +22,7 @@ from tests.integration.test_store_contract import at_voice, effect, entry, issue
 from tests.world import document
 
 WRITERS = 8
+BLAND = {"kind": "bland", "base_url": "https://x.example", "secret": "s", "mode": "mirror"}
 
 
 def winners(write) -> list[object]:
@@ -171,3 +172,35 @@ def test_a_stored_configuration_is_read_back_as_it_was(dynamodb):
     assert dynamodb.configs.load() == (config, "tagof")
     (item,) = dynamodb.client.scan(TableName=dynamodb.name)["Items"]
     assert json.loads(item["doc"]["S"])["routes"][0]["from"] == "antimetal"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"connections": {"bland": {**BLAND, "environment": "x" * 400_000}}}, "200,000"),
+        (
+            {"norm": {"rules": [{"name": f"a{n}", "when": {}, "prompt": "x"} for n in range(41)]}},
+            "norm.rules: 41",
+        ),
+    ],
+)
+def test_a_configuration_too_large_to_be_kept_is_refused_and_the_running_one_stays(
+    dynamodb, given, told
+):
+    plain = {"version": 1, "connections": {"bland": BLAND}, "routes": []}
+    running = parse_config(plain, "test")
+    dynamodb.configs.save(running, "tagtag")
+    pushed = switched_on(parse_config({**plain, **given}, "test"), None, DAWN)
+    with pytest.raises(Misconfigured, match=told):
+        dynamodb.configs.save(pushed, "tagtag")
+    assert dynamodb.configs.load().config == running
+
+
+def test_what_a_sweep_saw_is_kept_whatever_the_ids_are(dynamodb):
+    held = dynamodb.connections.acquire("voice", DAWN, 60)
+    ids = {
+        f"{n:05}" + "".join(chr(0x4E00 + (n * 7 + k * 131) % 20000) for k in range(60))
+        for n in range(5000)
+    }
+    dynamodb.connections.save_swept(held, ids, DAWN)
+    assert dynamodb.connections.swept("voice", 0) == ids

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import LostRace
+from issuebridge.domain.errors import LostRace, Rejected
 from issuebridge.domain.issue import (
     CanonicalIssue,
     Draft,
@@ -330,3 +330,49 @@ def test_the_longest_pause_that_was_asked_for_holds(stores):
         stores.connections.pause("voice", DAWN + seconds * SECOND)
     assert stores.connections.paused_until("voice") == DAWN + 60 * SECOND
     assert stores.connections.paused_until("other") is None
+
+
+def test_several_new_refs_and_effects_are_stored_with_their_issue_or_not_at_all(stores):
+    """As after a lost table, when an issue begins with all of its copies."""
+    refs = {
+        name: ExternalRef(connection=name, remote_id=f"uuid-{name}", display_id=f"T-{name}")
+        for name in ("voice", "other")
+    }
+    done = [effect(key).done(f"uuid-{key}") for key in ("ib1", "ib2")]
+    stores.issues.commit(issue(refs=refs), linked=["voice", "other"], done=done)
+    assert [stores.issues.find(n, f"uuid-{n}") for n in refs] == ["is1", "is1"]
+    assert [stores.issues.named(n, f"T-{n}") for n in refs] == [["is1"], ["is1"]]
+    assert [stores.ledger.get(e.key).state for e in done] == ["done", "done"]
+    taken = {"voice": refs["voice"], "third": refs["other"].model_copy(update={"connection": "c"})}
+    with pytest.raises(LostRace):
+        stores.issues.commit(issue("is2", refs=taken), linked=["voice", "third"])
+    assert stores.issues.load("is2") is None
+    assert stores.issues.find("c", "uuid-other") is None
+
+
+HUGE = "a" * 410_000
+
+
+@pytest.mark.parametrize(
+    "store",
+    [
+        lambda s: s.issues.commit(issue(joined=HUGE)),
+        lambda s: s.issues.commit(issue(), [entry(new=HUGE)]),
+        lambda s: s.ledger.put(effect(request=HUGE)),
+        lambda s: s.connections.save(
+            s.connections.acquire("voice", DAWN, 60).model_copy(update={"sweep_cursor": HUGE})
+        ),
+    ],
+    ids=["issue", "history", "effect", "state"],
+)
+def test_what_is_larger_than_an_item_may_be_is_refused_by_name_and_size(stores, store):
+    with pytest.raises(Rejected, match=r"#(is1|ib1|voice).* has 4\d\d,\d{3} bytes"):
+        store(stores)
+    assert stores.issues.load("is1") is None
+    assert stores.ledger.get("ib1") is None
+
+
+def test_more_than_a_hundred_items_are_not_stored_at_once(stores):
+    with pytest.raises(Rejected, match="101 items"):
+        stores.issues.commit(issue(), [entry(DAWN + n * SECOND) for n in range(100)])
+    assert stores.issues.load("is1") is None

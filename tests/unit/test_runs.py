@@ -6,7 +6,8 @@ import pytest
 
 from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import AgentRun
-from issuebridge.domain.run import RESPONSE_UNITS_MAX, ActivityEntry, Shown, follow
+from issuebridge.domain.limits import ANSWER_UNITS
+from issuebridge.domain.run import ActivityEntry, Shown, follow
 from tests.fakes import DAWN
 from tests.unit.test_prompts import request
 from tests.world import World
@@ -101,7 +102,7 @@ def test_a_lost_run_id_is_learned_from_the_activity():
 def test_norm_s_last_word_is_kept_up_to_its_limit():
     long = shown(PROMPT, ("response", "first"), ("response", "x" * 9000))
     kept = follow(RUN, long, DAWN, 60).response
-    assert kept == "x" * (RESPONSE_UNITS_MAX - 1) + "…"
+    assert kept == "x" * (ANSWER_UNITS - 1) + "…"
 
 
 @pytest.fixture
@@ -121,10 +122,11 @@ def test_the_end_of_a_run_is_recorded_once(world):
     world.submit(request())
     began = world.clock.now()
     world.rounds(1)
-    assert [(run.outcome, run.response) for run in runs(world)] == [("running", None)]
+    assert [run.outcome for run in runs(world)] == ["running"]
     world.rounds(3)
     (run,) = runs(world)
-    assert (run.run_id, run.outcome, run.response) == ("run-1", "complete", "Done.")
+    assert (run.run_id, run.outcome) == ("run-1", "complete")
+    assert world.ledger.get(run.key).response == "Done."
     assert run.ended_at >= began + timedelta(seconds=100)
     version = world.issue_of("bland", "uuid-1001").version
     world.rounds(3)

@@ -114,14 +114,8 @@ class DynamoDBIssueStore:
         return new
 
     def _history_put(self, issue: CanonicalIssue, place: int, entry: HistoryEntry) -> Item:
-        sk = f"HISTORY#{stamp(entry.at)}#{issue.version:08}#{place:02}"
-        until = entry.at + timedelta(days=self.history_days)
-        item = item_of(
-            (f"ISSUE#{issue.issue_id}", sk),
-            doc=text(entry.model_dump_json()),
-            expires_at=number(int(until.timestamp())),
-        )
-        return {"Item": item}
+        days = self.history_days
+        return {"Item": history_item(issue.issue_id, issue.version, place, entry, days)}
 
     def due(self, now: datetime) -> Sequence[str]:
         found = []
@@ -130,6 +124,15 @@ class DynamoDBIssueStore:
             if len(found) == _DUE_MAX:
                 break
         return found
+
+
+def history_item(issue_id: str, version: int, place: int, entry: HistoryEntry, days: int) -> Item:
+    until = entry.at + timedelta(days=days)
+    return item_of(
+        (f"ISSUE#{issue_id}", f"HISTORY#{stamp(entry.at)}#{version:08}#{place:02}"),
+        doc=text(entry.model_dump_json()),
+        expires_at=number(int(until.timestamp())),
+    )
 
 
 def _ref_puts(issue: CanonicalIssue, ref: ExternalRef) -> list[Item]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import uuid
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
 from issuebridge.domain.config import Config, parse_config
+from issuebridge.domain.config_size import check_size
 from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.gate import GateState
+from issuebridge.domain.limits import SWEPT_IDS
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Seen
 
-SWEPT_IDS_MAX = 5000
 SWEPT_KEPT = timedelta(days=7)
 """Longer than any sweep takes; DynamoDB deletes the rows after it."""
 
@@ -102,10 +103,10 @@ class DynamoDBConnectionStore:
         return {remote_id for row in rows for remote_id in _unpacked(row["ids"]["B"])}
 
     def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
-        ids, until = sorted(remote_ids), now + SWEPT_KEPT
-        for start in range(0, len(ids), SWEPT_IDS_MAX):
-            sk = f"{state.sweep_number:08}#{state.generation:012}#{start:08}"
-            packed = {"B": _packed(dict.fromkeys(ids[start : start + SWEPT_IDS_MAX], ""))}
+        until = now + SWEPT_KEPT
+        for place, ids in enumerate(_chunks(sorted(remote_ids))):
+            sk = f"{state.sweep_number:08}#{state.generation:012}#{place:08}"
+            packed = {"B": _packed(dict.fromkeys(ids, ""))}
             key = (f"SWEPT#{state.connection}", sk)
             self.table.put(item_of(key, ids=packed, expires_at=number(int(until.timestamp()))))
 
@@ -132,16 +133,34 @@ class DynamoDBConnectionStore:
 
     def save_gate(self, state: GateState) -> GateState:
         new = state.model_copy(update={"version": state.version + 1})
-        key = (f"CONNECTION#{state.connection}", "GATE")
-        item = item_of(key, doc=text(new.model_dump_json()), version=number(new.version))
         condition = "version = :seen" if state.version else "attribute_not_exists(pk)"
         values = {"seen": number(state.version)} if state.version else {}
-        self.table.put(item, condition, **values)
+        self.table.put(gate_item(new), condition, **values)
         return new
 
     def paused_until(self, connection: str) -> datetime | None:
         item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))
         return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
+
+
+def gate_item(state: GateState) -> Item:
+    key = (f"CONNECTION#{state.connection}", "GATE")
+    return item_of(key, doc=text(state.model_dump_json()), version=number(state.version))
+
+
+def _chunks(remote_ids: Iterable[str]) -> Iterator[list[str]]:
+    """As many in one as an item holds, though nothing of them could be packed."""
+    chunk: list[str] = []
+    size = 0
+    for remote_id in remote_ids:
+        bytes_more = len(json.dumps(remote_id)) + len(': "", ')
+        if size + bytes_more > SWEPT_IDS:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(remote_id)
+        size += bytes_more
+    if chunk:
+        yield chunk
 
 
 def _shard(remote_id: str) -> str:
@@ -181,5 +200,7 @@ class DynamoDBConfigStore:
         return Running(config, item["tag"]["S"] if "tag" in item else "")
 
     def save(self, config: Config, tag: str) -> None:
-        doc = text(config.model_dump_json(by_alias=True))
-        self.table.put(item_of(("CONFIG", "CONFIG"), doc=doc, tag=text(tag)))
+        """Misconfigured, and the running one stays, if it is more than is kept."""
+        document = config.model_dump_json(by_alias=True)
+        check_size(config, document)
+        self.table.put(item_of(("CONFIG", "CONFIG"), doc=text(document), tag=text(tag)))

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
 
 from issuebridge.adapters.instants import instant_of
+from issuebridge.domain.limits import ID, stored_bytes
 
 DEPTH_MAX = 50
 """No value that anybody reads is deeper, and not every Python can walk one that is."""
@@ -56,6 +57,12 @@ def id_of(value: object) -> str | None:
     return _word(value) if named else None
 
 
+def _short_enough(name: str) -> str:
+    if stored_bytes(name) > ID:
+        raise ValueError(f"it has more than {ID} bytes, and is a key of our table")
+    return name
+
+
 def flag(value: object) -> bool:
     """A vendor's yes, should it be no boolean; what is not clearly no is yes."""
     return value not in (None, False, 0, "", "0", "false", "False")
@@ -67,7 +74,9 @@ Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
 Number = Annotated[int, BeforeValidator(_number)]
 Instant = Annotated[datetime | None, BeforeValidator(instant_of)]
 Flag = Annotated[bool, BeforeValidator(flag)]
-Id = Annotated[str, BeforeValidator(id_of), StringConstraints(min_length=1)]
+Id = Annotated[
+    str, BeforeValidator(id_of), StringConstraints(min_length=1), AfterValidator(_short_enough)
+]
 
 
 class Payload(BaseModel):

@@ -6,6 +6,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from issuebridge.domain.errors import Transient
+from issuebridge.domain.text import cut_bytes
 
 REASON_MAX = 1000
 
@@ -18,7 +19,7 @@ class SqsDeadLetters:
     queue_url: str
 
     def send(self, body: str, reason: str, *, group: str, key: str) -> None:
-        attribute = {"DataType": "String", "StringValue": _allowed(reason)[:REASON_MAX]}
+        attribute = {"DataType": "String", "StringValue": cut_bytes(_allowed(reason), REASON_MAX)}
         try:
             self.client.send_message(
                 QueueUrl=self.queue_url,

@@ -28,6 +28,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from issuebridge.adapters.sizes import check_item, check_transaction
 from issuebridge.domain.errors import LostRace, Misconfigured, Rejected, Transient
 
 Item = dict[str, Any]
@@ -121,6 +122,7 @@ class Table:
 
     def put(self, item: Item, condition: str | None = None, **values: Item) -> None:
         """One item. A retry after a lost answer finds our own token, and so knows it is stored."""
+        check_item(item)
         token = text(uuid.uuid4().hex)
         call: dict[str, object] = {"Item": {**item, "token": token}}
         if condition:
@@ -136,6 +138,7 @@ class Table:
 
     def update(self, key: Key, expression: str, condition: str, **values: Item) -> Item:
         """The item as it is afterwards."""
+        check_item({**_key(key), **values})
         call = {
             "Key": _key(key),
             "UpdateExpression": expression,
@@ -160,6 +163,7 @@ class Table:
 
     def write_all(self, puts: Sequence[Item]) -> None:
         """All of these puts or none. Each is `{"Item": …}` with its own condition, if any."""
+        check_transaction([put["Item"] for put in puts])
         items = [{"Put": {"TableName": self._name, **put}} for put in puts]
         self._send("transact_write_items", {"TransactItems": items})
 

@@ -5,7 +5,9 @@ Pure: the callers read and commit. Which copies lag then is told in `lag`, what 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypedDict
 
+from issuebridge.domain import limits
 from issuebridge.domain.field_merge import FieldMerge, Seen
 from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
@@ -33,6 +35,13 @@ TIME_ROUNDED = timedelta(seconds=2)
 """A vendor may tell a time in whole seconds here and in fractions there."""
 
 
+class _Words(TypedDict):
+    title: str
+    description: str
+    category: str
+    environment: str | None
+
+
 @dataclass(frozen=True)
 class Observed:
     """The issue after a copy was taken in, and what to remember of it."""
@@ -46,11 +55,21 @@ def born(remote: RemoteIssue, connection: str) -> CanonicalIssue:
     return CanonicalIssue(
         issue_id=issue_id_for(connection, remote.remote_id),
         origin=connection,
-        title=remote.title,
-        description=remote.description,
-        category=remote.category,
-        environment=remote.environment,
+        **_words(remote),
     )
+
+
+def _words(remote: RemoteIssue) -> _Words:
+    """What a counterpart is created from, and no more of it than that can use."""
+    shown = remote.environment
+    return {
+        "title": limits.words(remote.title, limits.TITLE_UNITS, limits.TITLE),
+        "description": limits.words(
+            remote.description, limits.DESCRIPTION_UNITS, limits.DESCRIPTION
+        ),
+        "category": limits.words(remote.category, limits.CATEGORY_UNITS, limits.CATEGORY),
+        "environment": shown and limits.words(shown, limits.CATEGORY_UNITS, limits.CATEGORY),
+    }
 
 
 def link(
@@ -65,7 +84,7 @@ def link(
     ref = ExternalRef(
         connection=policy.connection,
         remote_id=remote.remote_id,
-        display_id=remote.display_id,
+        display_id=limits.kept(remote.display_id, limits.NAME),
         url=_url_of(remote, policy),
         linked_at=now,
         reference=reference,
@@ -79,7 +98,7 @@ def moved(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Canonic
     """The issue with its copy there under another id: the vendor has renumbered or moved it."""
     there = {
         "remote_id": remote.remote_id,
-        "display_id": remote.display_id,
+        "display_id": limits.kept(remote.display_id, limits.NAME),
         "url": _url_of(remote, policy),
         "remote_updated_at": None,
     }
@@ -89,11 +108,12 @@ def moved(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Canonic
 def _url_of(remote: RemoteIssue, policy: Policy) -> str | None:
     if policy.issue_url is None:
         return None
-    return line_safe(
+    url = line_safe(
         policy.issue_url.format(
             id=remote.remote_id, number=remote.number, display_id=remote.display_id
         )
     )
+    return url if limits.stored_bytes(url) <= limits.PAGE_URL else None
 
 
 def observe(
@@ -144,7 +164,7 @@ def _with_lines_seen(
     """Our line as it stands there, and the mark of another issuebridge, should one write to it."""
     ref, own = issue.refs[connection], reference_of(issue, connection)
     line = read_line(remote.description, own)
-    seen: dict[Part, Baseline] = {"line": Baseline(value=None, raws=(str(line),))} if line else {}
+    seen: dict[Part, Baseline] = {"line": Baseline(value=None, raws=(line.brief,))} if line else {}
     rest = {part: base for part, base in ref.baselines.items() if part != "line"}
     others = (mark for mark in find_marks(remote.description) if mark != own)
     foreign = next((mark for mark in others if tag_of(mark) != landscape.tag), None)
@@ -199,7 +219,8 @@ def _restored(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
     last, base = issue.edits.get("status"), ref.baselines.get("status")
     if base is None or last is None or last.by != _deleted_at(policy.connection):
         return issue
-    known = base.model_copy(update={"value": issue.status, "raws": (None,) * len(base.raws)})
+    blank = (None,) * len(base.raws)
+    known = Baseline(value=issue.status, raws=blank, edit_at=last.at)
     baselines = {**ref.baselines, "status": known}
     return with_ref(issue, ref.model_copy(update={"deleted": False, "baselines": baselines}))
 
@@ -228,10 +249,7 @@ def _refreshed(
         return issue
     return issue.model_copy(
         update={
-            "title": remote.title,
-            "description": remote.description,
-            "category": remote.category,
-            "environment": remote.environment,
+            **_words(remote),
             "created_at": issue.created_at
             or (remote.created_at and _by_our_clock(remote.created_at, skew)),
         }

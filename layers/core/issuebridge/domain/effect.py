@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from issuebridge.domain.issue import Frozen
+from issuebridge.domain.limits import Reason
 
 State = Literal["planned", "sending", "unknown", "done", "parked"]
 
@@ -19,7 +20,8 @@ class Effect(Frozen):
     """One row of the ledger. `request` is the JSON of what is sent, so a repeat sends the same.
 
     A prompt also has the `rule` that asked, how many `sessions` it tried, whether it `reuses` one
-    that was there before, and `ended_at`, when its run was over.
+    that was there before, and `ended_at`, when its run was over, with Norm's last word, cut short,
+    and the `links` of its artifacts.
     """
 
     key: str
@@ -40,7 +42,9 @@ class Effect(Frozen):
     rule: str | None = None
     ended_at: datetime | None = None
     result: str | None = None
-    reason: str | None = None
+    response: str | None = None
+    links: tuple[str, ...] = ()
+    reason: Reason | None = None
     version: int = 0
 
     @property

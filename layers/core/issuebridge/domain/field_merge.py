@@ -14,6 +14,7 @@ from issuebridge.domain.issue import (
     with_ref,
 )
 from issuebridge.domain.lag import wanted
+from issuebridge.domain.limits import WORD, kept
 from issuebridge.domain.merge import Copy, merge_field
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import Reading, Source, agrees, carries, find_url
@@ -72,7 +73,7 @@ class FieldMerge:
         if self._is_rolled_back():
             return self._noted("rolled_back", ROLLED_BACK, moved[0].value)
         if not moved[0].known:
-            return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)
+            return self._noted("frozen", moved[0].told, moved[0].raw)
         issue, history = self._edited(baseline, moved[0])
         return issue, [*history, *self._told_beside(issue, moved, "edited in two places: lost")]
 
@@ -157,7 +158,7 @@ class FieldMerge:
         edited since its birth, a person's edit may be overruled, which is told."""
         source = next((s for s in self.reading if s.raw is not None), self.reading[0])
         if not source.known:
-            return self._noted("frozen", f"unknown word: {source.raw}", source.raw)
+            return self._noted("frozen", source.told, source.raw)
         shown = Baseline(value=source.value, raws=self.raws)
         if self.policy.connection != self.issue.origin:
             issue = self._with(self._confirmed(shown), thaw=True)
@@ -256,8 +257,9 @@ class FieldMerge:
         self, kind: str, detail: str, value: str | None
     ) -> tuple[CanonicalIssue, list[HistoryEntry]]:
         """Set the field aside on this copy; told once, as long as nothing about it changes."""
+        shown = kept(value, WORD * 2) if value and kind == "frozen" else value
         note = FieldNote.model_validate(
-            {"kind": kind, "detail": detail, "value": value, "raws": self.raws}
+            {"kind": kind, "detail": detail, "value": shown, "raws": self.raws}
         )
         if self.ref.notes.get(self.name) == note:
             return self.issue, []

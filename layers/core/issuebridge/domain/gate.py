@@ -12,6 +12,7 @@ from pydantic import Field
 
 from issuebridge.domain.config import Breaker
 from issuebridge.domain.issue import CanonicalIssue, Frozen
+from issuebridge.domain.limits import Reason
 
 FINISHED = ("done", "closed")
 BUCKETS = 6
@@ -38,10 +39,10 @@ class GateState(Frozen):
     connection: str
     counts: dict[str, dict[int, int]] = Field(default_factory=dict)
     known: int = 0
-    shut: str | None = None
+    shut: Reason | None = None
     allowed_until: datetime | None = None
     swept_at: datetime | None = None
-    foreign: str | None = None
+    foreign: Reason | None = None
     version: int = 0
 
     def is_allowed(self, now: datetime) -> bool:

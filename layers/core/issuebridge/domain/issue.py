@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from issuebridge.domain.limits import Reason, RunName
 from issuebridge.domain.words import Field, Part
 
 Change = Literal[
@@ -73,7 +74,7 @@ class FieldNote(Frozen):
     """
 
     kind: NoteKind
-    detail: str
+    detail: Reason
     value: str | None = None
     raws: tuple[str | None, ...] = ()
     carrier: str | None = None
@@ -89,9 +90,9 @@ class ExternalRef(Frozen):
 
     `sending` holds what a push is about to write, stored before the request: a value in it that
     shows up at the remote is our own, whatever became of the push. `ended`: a person unlinked it.
-    `comments` are the values we have posted as comments there, the last one counts. `reference` is
-    our mark in it, `foreign` that of another issuebridge: then we don't write to it. `writes` tells
-    when each part was written of late.
+    `comments` has the last value we have posted as a comment there, `commented` says how many there
+    were, since they are counted. `reference` is our mark in it, `foreign` that of another
+    issuebridge: then we don't write to it. `writes` tells when each part was written of late.
     """
 
     connection: str
@@ -107,6 +108,7 @@ class ExternalRef(Frozen):
     deleted: bool = False
     ended: bool = False
     comments: tuple[str, ...] = ()
+    commented: int = 0
     reference: str | None = None
     foreign: str | None = None
     writes: dict[Part, tuple[datetime, ...]] = {}
@@ -115,6 +117,11 @@ class ExternalRef(Frozen):
     def is_live(self) -> bool:
         return not (self.deleted or self.ended)
 
+    @property
+    def posted(self) -> int:
+        """How many comments of ours stand there."""
+        return max(self.commented, len(self.comments))
+
 
 class Pending(Frozen):
     """A copy lags. `attempts` counts failures, `due_at` is when to look again; `set_aside`: only
@@ -122,7 +129,7 @@ class Pending(Frozen):
 
     due_at: datetime
     attempts: int = 0
-    reason: str | None = None
+    reason: Reason | None = None
     set_aside: bool = False
 
 
@@ -141,15 +148,16 @@ class AgentRun(Frozen):
     """One submitted prompt and what came of it; `key` is that of its ledger row.
 
     `run_id` is None when Norm took it but its answer was lost. `intent_asked` is ours, `intent` is
-    what Norm made of it. `response` is Norm's last word, cut short; `links` are those of artifacts.
+    what Norm made of it. `response` is Norm's last word, cut short; `links` are those of artifacts:
+    both are kept in the ledger row, and here only of runs that ended before that was so.
     """
 
     key: str
-    session_id: str
-    run_id: str | None
+    session_id: RunName
+    run_id: RunName | None
     intent_asked: str
-    intent: str
-    requested_by: str
+    intent: RunName
+    requested_by: RunName
     rule: str | None = None
     submitted_at: datetime
     outcome: RunOutcome = "running"
@@ -187,7 +195,7 @@ class CanonicalIssue(Frozen):
     edits: dict[Field, Edit] = {}
     refs: dict[str, ExternalRef] = {}
     pending: dict[str, Pending] = {}
-    parked: dict[str, str] = {}
+    parked: dict[str, Reason] = {}
     runs: tuple[AgentRun, ...] = ()
     prompts: tuple[str, ...] = ()
     asks: dict[str, datetime] = {}
@@ -215,7 +223,7 @@ class HistoryEntry(Frozen):
     edited_at: datetime | None = None
     old: str | None = None
     new: str | None = None
-    detail: str | None = None
+    detail: Reason | None = None
 
 
 class Draft(Frozen):

@@ -7,8 +7,9 @@ replaced where it stands, and the words around it are never touched.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from issuebridge.domain.limits import WORD, kept
 from issuebridge.domain.mark import is_mark
 from issuebridge.domain.text import AT, without_mention
 
@@ -31,6 +32,12 @@ class ManagedLine:
         carried = {"severity": self.severity, "link": self.link and line_safe(self.link)}
         rest = "".join(f" {name}={value}" for name, value in carried.items() if value)
         return f"[issuebridge ref={self.ref}{rest}]"
+
+    @property
+    def brief(self) -> str:
+        """As it is remembered: what it tells of counts, and nobody follows its link."""
+        severity, link = (part and kept(part, WORD) for part in (self.severity, self.link))
+        return str(replace(self, severity=severity, link=link))
 
 
 def line_safe(url: str) -> str:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from issuebridge.domain.config import Carrier, Connection, Prefer
 from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.limits import WRITES_MAX
 from issuebridge.domain.words import CANONICAL_WORDS, FIELDS, Field, Lens
 
 Capability = Literal["native", "create_only", "read_only", "none"]
@@ -71,7 +72,7 @@ def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
         description_units_max=traits.description_units_max,
         description_writable=traits.description_writable,
         wakes_agent=traits.wakes_agent,
-        writes_per_hour=connection.writes_per_hour,
+        writes_per_hour=min(connection.writes_per_hour, WRITES_MAX),
     )
 
 

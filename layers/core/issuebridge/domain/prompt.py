@@ -14,11 +14,14 @@ from pydantic import Field as Setting
 
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import Frozen
+from issuebridge.domain.limits import NAME, kept
 from issuebridge.domain.text import cut, without_mention
 
 Intent = Literal["fix", "verify", "status"]
 DETAIL_UNITS_MAX = 3900
 """The vendor allows 4000 "characters" and does not say of what."""
+
+PROBLEMS_TOLD_MAX = 10
 
 _Short = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 
@@ -49,13 +52,14 @@ def parse_request(body: str) -> PromptRequest:
     try:
         return PromptRequest.model_validate_json(body)
     except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False)
         lines = [
-            f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
+            kept(f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}", NAME)
+            for problem in found[:PROBLEMS_TOLD_MAX]
         ]
-        raise Rejected(
-            "prompt message refused: " + "; ".join(lines) + " (see events/submit_prompt.json)"
-        ) from error
+        more = [f"and {len(found) - len(lines)} more"] if len(found) > len(lines) else []
+        told = "; ".join([*lines, *more])
+        raise Rejected(f"prompt message refused: {told} (see events/submit_prompt.json)") from error
 
 
 def prompt_key(issue_id: str, request: PromptRequest) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from issuebridge.domain import limits
 from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import (
     Baseline,
@@ -119,12 +120,16 @@ def _peaceful(
         fought[part] = FieldNote(
             kind="fought",
             detail=f"written {policy.writes_per_hour} times within an hour, and undone: two "
-            f"automations fight; it shows {base.raws[0]}, ours is {value}: end one of them, then "
-            "`issuebridge release`",
+            f"automations fight; it shows {_brief(base.raws[0])}, ours is {_brief(value)}: end one "
+            "of them, then `issuebridge release`",
             value=base.value,
             raws=base.raws,
         )
     return [part for part in parts if part not in fought], fought
+
+
+def _brief(value: str | None) -> str | None:
+    return value and limits.kept(value, limits.WORD)
 
 
 def _recent(ref: ExternalRef, part: Part, now: datetime) -> tuple[datetime, ...]:
@@ -136,7 +141,7 @@ def _with_line(text: str, issue: CanonicalIssue, policy: Policy) -> tuple[str, s
     if not line_belongs(issue, policy):
         return drop_line(text, reference_of(issue, policy.connection)), None
     line = managed_line(issue, policy)
-    return put_line(text, line), str(line)
+    return put_line(text, line), line.brief
 
 
 def _meant(issue: CanonicalIssue, policy: Policy, part: Part) -> str | None:
@@ -190,7 +195,7 @@ def set_out(
 ) -> CanonicalIssue:
     """The issue with what we are about to write; its pending mark keeps other workers away."""
     ref = issue.refs[policy.connection]
-    writes = {part: (*_recent(ref, part, now), now) for part in write.sending}
+    writes = {part: (*_recent(ref, part, now), now)[-limits.WRITES_MAX :] for part in write.sending}
     update = {"sending": dict(write.sending), "sending_at": now, "writes": {**ref.writes, **writes}}
     sent = ref.model_copy(update=update)
     mark = issue.pending[policy.connection].model_copy(update={"due_at": lease_until})
@@ -293,7 +298,7 @@ def _set_aside(
             raws=(text_digest(reply.description),),
             carrier=carrier,
         )
-    detail = refusal or f"accepted, yet it still shows {ref.baselines[part].raws}"
+    detail = refusal or f"accepted, yet it still shows {[*map(_brief, ref.baselines[part].raws)]}"
     return refused_note(ref.notes.get(part), detail, value, carrier, now)
 
 

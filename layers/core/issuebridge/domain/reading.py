@@ -4,12 +4,15 @@ A field can be seen in two places at once: natively, and in our managed line or 
 is a `Source`; the native one comes first.
 """
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from issuebridge.domain import limits
+from issuebridge.domain.fingerprint import text_digest
 from issuebridge.domain.issue import RemoteIssue
 from issuebridge.domain.managed_line import line_safe, read_line
 from issuebridge.domain.policy import FieldPolicy, Policy
@@ -59,11 +62,17 @@ _WEB_ADDRESS = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """`known` is False for a word or object nobody told us how to read; `value` is None then."""
+    """`known` is False for a word or object nobody told us how to read; `value` is None then, and
+    `why` tells more, if there is more to tell. What is large is its beginning and its digest."""
 
     raw: str | None
     value: str | None
     known: bool = True
+    why: str = ""
+
+    @property
+    def told(self) -> str:
+        return self.why or f"unknown word: {self.raw}"
 
 
 Reading = tuple[Source, ...]
@@ -93,16 +102,41 @@ def _read(
 def _native(raw: str | None, lens: Lens | None) -> Source:
     if raw is None:
         return Source(None, None)
-    value = lens.read(raw) if lens else find_url(raw)
-    return Source(raw, value, known=value is not None)
+    if lens is None:
+        return _link(raw, find_url(raw))
+    value = lens.read(raw)
+    return Source(raw if value else short(raw), value, known=value is not None)
+
+
+def _link(raw: str, url: str | None) -> Source:
+    if url is not None and _in_an_object(url) > limits.LINK:
+        why = f"its link is longer than {limits.LINK:,} bytes"
+        return Source(short(raw), None, known=False, why=why)
+    if limits.stored_bytes(raw) > limits.RAW_LINK:
+        digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).hexdigest()
+        page = {"sha256": digest, **({"url": url} if url else {})}
+        raw = json.dumps(page, ensure_ascii=False)
+    return Source(raw, url, known=url is not None)
+
+
+def _in_an_object(url: str) -> int:
+    return limits.stored_bytes(json.dumps(url, ensure_ascii=False)[1:-1])
+
+
+def short(raw: str) -> str:
+    """A word nobody knows, or as much of it as tells it from every other."""
+    if limits.stored_bytes(raw) <= limits.WORD:
+        return raw
+    return f"{limits.kept(raw, limits.WORD - 30)} (digest {text_digest(raw)})"
 
 
 def _in_line(name: Field, carried: str | None) -> Source:
     words = CANONICAL_WORDS.get(name)
-    known = carried in words if words else carried is not None and find_url(carried) == carried
-    if carried is None or known:
+    if carried is None or (words and carried in words):
         return Source(carried, carried)
-    return Source(carried, None, known=False)
+    if not words and find_url(carried) == carried:
+        return _link(carried, carried)
+    return Source(short(carried), None, known=False)
 
 
 class _Address(NamedTuple):

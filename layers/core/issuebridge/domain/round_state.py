@@ -1,19 +1,22 @@
 """What a poll of one connection remembers from round to round."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Literal, Self
 
 from pydantic import ConfigDict, Field
 
 from issuebridge.domain.issue import Frozen
+from issuebridge.domain.limits import NAMED_BYTES, NAMED_MAX, Name, Reason, stored_bytes
 
-FAILING_MAX = 200
+Listed = Literal["failing", "twins", "marked"]
 
 
 class Failing(Frozen):
     """An issue that could not be taken in: set aside, so that it holds up no other."""
 
-    name: str
-    reason: str
+    name: Name
+    reason: Reason
     digest: str
     attempts: int
     due_at: datetime
@@ -23,7 +26,7 @@ class Twin(Frozen):
     """A second copy of an issue that has one at this connection: a person shall close it. `since`:
     the other one was not found then, so this may be the same under a new id."""
 
-    name: str
+    name: Name
     issue_id: str
     since: datetime | None = None
 
@@ -31,8 +34,11 @@ class Twin(Frozen):
 class Marked(Frozen):
     """An issue that is not ours to route: `why` says whose mark stands in it."""
 
-    name: str
-    why: str
+    name: Name
+    why: Reason
+
+
+Entry = Failing | Twin | Marked
 
 
 class Completeness(Frozen):
@@ -65,7 +71,8 @@ class ConnectionState(Frozen):
     the first sweep has ended. `signpost` is the watermark that the running sweep will grant.
     `missing`: remote id -> the sweep that first found it gone. `shown`: the number of such a sweep
     -> issues that were known before it and that it did show. `marked`: issues with the mark of
-    another issuebridge, or of a table of ours that was lost.
+    another issuebridge, or of a table of ours that was lost. `more`: how many of the last round
+    found no room in one of these lists.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
@@ -86,6 +93,27 @@ class ConnectionState(Frozen):
     failing: dict[str, Failing] = Field(default_factory=dict)
     twins: dict[str, Twin] = Field(default_factory=dict)
     marked: dict[str, Marked] = Field(default_factory=dict)
-    tripped: str | None = None
-    problem: str | None = None
+    more: dict[str, int] = Field(default_factory=dict)
+    tripped: Reason | None = None
+    problem: Reason | None = None
     polled_at: datetime | None = None
+
+    def listing(self, name: Listed, remote_id: str, entry: Entry) -> Self | None:
+        """With this entry in one of its lists; None where that is full."""
+        listed: Mapping[str, Entry] = getattr(self, name)
+        others = {key: other for key, other in listed.items() if key != remote_id}
+        if len(others) >= NAMED_MAX or _bytes({**others, remote_id: entry}) > NAMED_BYTES[name]:
+            return None
+        return self.model_copy(update={name: {**listed, remote_id: entry}})
+
+    def without(self, name: Listed, remote_id: str) -> Self:
+        listed: Mapping[str, Entry] = getattr(self, name)
+        rest = {key: other for key, other in listed.items() if key != remote_id}
+        return self.model_copy(update={name: rest})
+
+
+def _bytes(listed: Mapping[str, Entry]) -> int:
+    return sum(
+        stored_bytes(key) + len(entry.model_dump_json().encode()) + 4
+        for key, entry in listed.items()
+    )

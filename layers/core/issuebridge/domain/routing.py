@@ -11,6 +11,7 @@ from string import Formatter
 
 from issuebridge.domain.config import Route
 from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.limits import REFS_MAX
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.rules import Rule
 
@@ -81,6 +82,8 @@ def why_not(route: Route, issue: CanonicalIssue, landscape: Landscape) -> str | 
     does, or has nothing to do with it."""
     if route.target in issue.refs:
         return "it has a copy there"
+    if len(issue.refs) >= REFS_MAX:
+        return f"it has {REFS_MAX} copies already, and no more are kept"
     if route.target in issue.parked:
         return issue.parked[route.target]
     if not landscape.policies[route.target].may_write:

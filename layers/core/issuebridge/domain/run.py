@@ -11,11 +11,16 @@ from datetime import datetime, timedelta
 from typing import cast, get_args
 
 from issuebridge.domain.issue import AgentRun, RunOutcome
+from issuebridge.domain.limits import (
+    ANSWER,
+    ANSWER_LINK,
+    ANSWER_LINKS_MAX,
+    ANSWER_UNITS,
+    stored_bytes,
+    words,
+)
 from issuebridge.domain.prompt import carries_reference
-from issuebridge.domain.text import cut
 
-RESPONSE_UNITS_MAX = 2000
-LINKS_MAX = 20
 SILENT_SECONDS = 300
 """After this a session's own word is taken, though the feed shows no end, or not even our prompt.
 Before, it may be left over from the session's last run."""
@@ -120,9 +125,11 @@ def _outcome(run: AgentRun, shown: Shown, part: _Part, now: datetime) -> RunOutc
 
 def _last_word(entries: Sequence[ActivityEntry]) -> str | None:
     said = [entry.text for entry in entries if entry.type in ("response", "error") and entry.text]
-    return cut(said[-1], RESPONSE_UNITS_MAX) if said else None
+    return words(said[-1], ANSWER_UNITS, ANSWER) if said else None
 
 
 def _links(entries: Sequence[ActivityEntry]) -> tuple[str, ...]:
+    """A link that was cut would lead nowhere."""
     found = [link for entry in entries for link in entry.links]
-    return tuple(dict.fromkeys(found))[:LINKS_MAX]
+    short = (link for link in found if stored_bytes(link) <= ANSWER_LINK)
+    return tuple(dict.fromkeys(short))[:ANSWER_LINKS_MAX]

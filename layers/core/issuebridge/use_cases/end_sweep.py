@@ -12,13 +12,16 @@ from functools import cache
 
 from issuebridge.domain.errors import Gone, RateLimited, Rejected, Transient
 from issuebridge.domain.issue import RemoteIssue
+from issuebridge.domain.limits import (
+    GAP_NAMED_MAX,
+    MISSING_MAX,
+    SHOWN_MAX,
+    SHOWN_SWEEPS_MAX,
+)
 from issuebridge.domain.round_state import Completeness, ConnectionState
 from issuebridge.ports import IssueSystem
 
-NAMED_MAX = 50
-MISSING_READ_MAX = 100
 CONTROLS_MAX = 3
-SHOWN_MAX = 50
 UNREAD_MAX = 3
 
 
@@ -76,7 +79,7 @@ class EndSweep:
         still: dict[str, int] = {}
         confirmed: list[str] = []
         unread = 0
-        for remote_id in missing[:MISSING_READ_MAX]:
+        for remote_id in missing[:MISSING_MAX]:
             first = state.missing.get(remote_id)
             try:
                 gone = unread < UNREAD_MAX and self.has_time() and self._is_gone(remote_id)
@@ -111,8 +114,11 @@ class EndSweep:
 
 
 def _waiting(state: ConnectionState, still: dict[str, int], shown: set[str]) -> ConnectionState:
-    """The state with what is missing, and for each sweep that found some what it did show."""
+    """The state with what is missing, and for each sweep that found some what it did show. Of more
+    sweeps than are kept the oldest count as this one, which looks at theirs anew."""
     kept = {state.sweep_number: tuple(sorted(shown)[:SHOWN_MAX]), **state.shown}
+    last = sorted({*still.values()} & kept.keys())[-SHOWN_SWEEPS_MAX + 1 :]
+    still = {name: first if first in last else state.sweep_number for name, first in still.items()}
     kept = {number: names for number, names in kept.items() if number in still.values()}
     return state.model_copy(update={"missing": still, "shown": kept})
 
@@ -128,7 +134,7 @@ def _equation(
         seen=len(swept),
         stored=len(known & swept),
         set_aside=len(state.failing.keys() & swept),
-        missing=tuple(missing[:NAMED_MAX]),
+        missing=tuple(missing[:GAP_NAMED_MAX]),
         missing_count=len(missing),
-        unstored=tuple(unstored[:NAMED_MAX]),
+        unstored=tuple(unstored[:GAP_NAMED_MAX]),
     )

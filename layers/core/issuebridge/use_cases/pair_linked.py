@@ -12,11 +12,13 @@ from issuebridge.domain.converge import link, observe
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.lag import settle
+from issuebridge.domain.limits import REFS_MAX
 from issuebridge.domain.mark import Installation, keys_of
 from issuebridge.domain.routing import Landscape, points_across
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.once import Step
+from issuebridge.use_cases.prompt_line import last_runs
 from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.stored import stored
 
@@ -137,7 +139,10 @@ class PairLinked:
             linked = link(kept, remote, policy, now, reference=reference)
             skew = self.system(connection).skew
             seen = observe(linked, remote, self.landscape, connection, now=now, skew=skew)
-            norm = {"runs": (*kept.runs, *other.runs), "fired": {**other.fired, **kept.fired}}
+            norm = {
+                "runs": last_runs((*kept.runs, *other.runs)),
+                "fired": {**other.fired, **kept.fired},
+            }
             after = settle(seen.issue.model_copy(update=norm), self.landscape, now, renew=True)
             self.gate.check(connection, kept, after)
             emptied = other.model_copy(update={**EMPTY, "joined": kept_id})
@@ -163,6 +168,8 @@ def _only_copy(kept: CanonicalIssue, other: CanonicalIssue) -> str:
         raise Rejected(f"{other.title}: it has more than one copy, or none: unlink it first")
     if live[0] in kept.refs:
         raise Rejected(f"{kept.title} has a copy at {live[0]} already: unlink it first")
+    if len(kept.refs) >= REFS_MAX:
+        raise Rejected(f"{kept.title} has {REFS_MAX} copies already, and no more are kept")
     if other.prompts or any(run.outcome == "running" for run in other.runs):
         raise Rejected(f"{other.title}: Norm works on it: try again when it has ended")
     return live[0]

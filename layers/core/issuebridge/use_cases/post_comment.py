@@ -50,7 +50,7 @@ class PostComment:
             return None
         value = wanted(issue, connection, FIELD)
         assert value is not None, "without a value there is nothing to carry"
-        key = comment_key(issue.issue_id, connection, len(issue.refs[connection].comments))
+        key = comment_key(issue.issue_id, connection, issue.refs[connection].posted)
         effect = self.ledger.get(key) or self._plan(issue, connection, key, value)
         if effect.state == "parked":
             effect = effect.again(now)
@@ -102,9 +102,9 @@ class PostComment:
         def step() -> Step:
             issue = stored(self.store, effect.issue_id)
             ref, now = issue.refs[effect.connection], self.clock.now()
-            if comment_key(issue.issue_id, effect.connection, len(ref.comments)) != effect.key:
+            if comment_key(issue.issue_id, effect.connection, ref.posted) != effect.key:
                 return Step("done", made)
-            told = _with_place(ref, (*ref.comments, made))
+            told = _with_place(ref, made)
             after = settle(with_ref(issue, told), self.landscape, now)
             entry = HistoryEntry(at=now, field=FIELD, outcome="pushed", by=ref.connection, new=made)
             wake = newly_pending(issue, after)
@@ -134,9 +134,11 @@ class PostComment:
         return stored(self.store, effect.issue_id).refs[effect.connection]
 
 
-def _with_place(ref: ExternalRef, comments: tuple[str, ...]) -> ExternalRef:
+def _with_place(ref: ExternalRef, made: str) -> ExternalRef:
     """Bland shows the link natively too: that place comes first, the last comment's after it."""
     base = ref.baselines[FIELD]
-    raws = (*base.raws[:1], comments[-1])
+    raws = (*base.raws[:1], made)
     baselines = {**ref.baselines, FIELD: base.model_copy(update={"raws": raws})}
-    return ref.model_copy(update={"comments": comments, "baselines": baselines})
+    return ref.model_copy(
+        update={"comments": (made,), "commented": ref.posted + 1, "baselines": baselines}
+    )

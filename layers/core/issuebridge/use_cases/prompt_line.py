@@ -12,13 +12,14 @@ from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import LostRace, Rejected
 from issuebridge.domain.issue import AgentRun, CanonicalIssue, HistoryEntry
 from issuebridge.domain.lag import newly_pending
+from issuebridge.domain.limits import PROMPTS_MAX, RUNS_MAX
 from issuebridge.ports import Clock, IssueStore, Ledger
 from issuebridge.use_cases.races import RACES_MAX
 from issuebridge.use_cases.stored import stored
 
-WAITING_MAX = 100
-RUNS_KEPT_MAX = 50
-"""What an issue remembers; the ledger remembers every run."""
+WAITING_MAX = PROMPTS_MAX
+
+OLD_ANSWERS_MAX = 3
 
 Change = Callable[[CanonicalIssue], tuple[CanonicalIssue, Sequence[HistoryEntry]]]
 
@@ -54,7 +55,8 @@ class PromptLine:
 
     def ended(self, effect: Effect, run: AgentRun, change: Change) -> Effect | None:
         """The run is over. The prompt whose turn it is now, if one waits."""
-        done = effect.model_copy(update={"result": run.run_id, "ended_at": run.ended_at})
+        told = {"response": run.response, "links": run.links}
+        done = effect.model_copy(update={"result": run.run_id, "ended_at": run.ended_at, **told})
         return self._leave(done, lambda issue: change(_with_run(issue, run)))
 
     def _leave(self, effect: Effect, change: Change) -> Effect | None:
@@ -88,7 +90,17 @@ class PromptLine:
 
 
 def _with_run(issue: CanonicalIssue, run: AgentRun) -> CanonicalIssue:
+    """What Norm said stays in the ledger, which remembers every run."""
+    run = run.model_copy(update={"response": None, "links": ()})
     known = any(other.key == run.key for other in issue.runs)
     runs = [run if other.key == run.key else other for other in issue.runs]
-    kept = (runs if known else [*runs, run])[-RUNS_KEPT_MAX:]
-    return issue.model_copy(update={"runs": tuple(kept)})
+    return issue.model_copy(update={"runs": last_runs(runs if known else [*runs, run])})
+
+
+def last_runs(runs: Sequence[AgentRun]) -> tuple[AgentRun, ...]:
+    """What an issue remembers. Of those from before the ledger had them, the last three answers."""
+    said = [run.key for run in runs if run.response or run.links][-OLD_ANSWERS_MAX:]
+    plain: dict[str, object] = {"response": None, "links": ()}
+    return tuple(
+        run if run.key in said else run.model_copy(update=plain) for run in runs[-RUNS_MAX:]
+    )

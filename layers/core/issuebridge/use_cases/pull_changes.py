@@ -21,6 +21,7 @@ from issuebridge.domain.errors import (
     Transient,
     Tripped,
 )
+from issuebridge.domain.limits import CURSOR, stored_bytes
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page
 from issuebridge.use_cases.end_sweep import EndSweep
@@ -118,6 +119,7 @@ class _Round:
         return self.pull.config.connections[self.state.connection]
 
     def run(self) -> None:
+        self.held.remember(more={})
         self._take_over()
         gate = self.pull.connections.gate(self.state.connection)
         if gate.shut:
@@ -131,6 +133,7 @@ class _Round:
         self.report.twins = {
             twin.name: twin.issue_id for twin in self.state.twins.values() if not twin.since
         }
+        self.report.more = self.state.more
         self.report.marked = {mark.name: mark.why for mark in self.state.marked.values()}
         self.pull.connections.save(self.state)
 
@@ -166,6 +169,8 @@ class _Round:
 
     def _page(self, lane: Lane, cursor: str | None) -> Page:
         page = self.pull.system(self.state.connection).page(lane, cursor)
+        if page.cursor and stored_bytes(page.cursor) > CURSOR:
+            raise Transient(f"its page cursor has {len(page.cursor):,} letters")
         self.report.unread += [told for told in page.unread if told not in self.report.unread]
         return page
 

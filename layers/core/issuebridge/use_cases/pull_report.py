@@ -13,7 +13,7 @@ class PullReport:
     """What one round did, by the vendor's own issue names (T-1042); `stored` and `twins` give the
     canonical issue, `failed` the reason, `unread` what of a list could not be read, `marked` whose
     mark stands there; `twins` and `marked` are all that stand. `problem` says why it stopped early,
-    `remedy_needed` that a person must act."""
+    `remedy_needed` that a person must act, `more` how many found no room in a list that is kept."""
 
     connection: str
     seen: int = 0
@@ -28,6 +28,7 @@ class PullReport:
     remedy_needed: bool = False
     busy: bool = False
     completeness: Completeness | None = None
+    more: dict[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """For the log and the function's answer: no list longer than a person reads."""
@@ -38,6 +39,7 @@ class PullReport:
             "twins": dict(islice(self.twins.items(), NAMED_MAX)),
             "marked": dict(islice(self.marked.items(), NAMED_MAX)),
             "failed": dict(islice(self.failed.items(), NAMED_MAX)),
+            "more": self.more,
         }
         told: dict[str, object] = {name: value for name, value in shown.items() if value}
         if self.problem:

@@ -62,7 +62,9 @@ class StartPrompts:
 
     def _plan(self, issue: CanonicalIssue, rule: Rule) -> Prompted | None:
         fired, request = fire(issue, rule, self.clock.now())
-        fired = fired.model_copy(update={"asks": asks_of(fired, self.landscape)})
+        names = {other.name for other in self.landscape.rules}
+        known = {name: last for name, last in fired.fired.items() if name in names}
+        fired = fired.model_copy(update={"asks": asks_of(fired, self.landscape), "fired": known})
         if self.ledger.get(prompt_key(issue.issue_id, request)):
             self.store.commit(fired)
             return None

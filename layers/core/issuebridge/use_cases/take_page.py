@@ -1,5 +1,6 @@
 """Take in one page of a list: what changed, and nothing else; set aside what cannot be taken in."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Failing, Marked, Twin
+from issuebridge.domain.round_state import ConnectionState, Entry, Failing, Listed, Marked, Twin
 from issuebridge.ports import Clock, ConnectionStore, Ledger, Page, Seen
 from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.pull_report import PullReport
@@ -45,9 +46,21 @@ class Held:
     report: PullReport
     remaining_seconds: Callable[[], float]
     began_at: datetime
+    crowded: set[tuple[str, str]] = field(default_factory=set)
 
     def remember(self, **update: object) -> None:
         self.state = self.state.model_copy(update=update)
+
+    def list(self, name: Listed, remote_id: str, entry: Entry) -> None:
+        listed = self.state.listing(name, remote_id, entry)
+        if listed is None:
+            self.crowded.add((name, remote_id))
+            self.remember(more=dict(Counter(name for name, _ in self.crowded)))
+        self.state = listed or self.state
+
+    def unlist(self, name: Listed, remote_id: str) -> None:
+        if remote_id in getattr(self.state, name):
+            self.state = self.state.without(name, remote_id)
 
     def has_time(self) -> bool:
         return self.remaining_seconds() > REMAINING_SECONDS_MIN
@@ -225,31 +238,23 @@ class TakePage:
             issue_id=taken.issue_id,
             since=since if taken.kind == "moving" else None,
         )
-        if known or len(self.state.twins) < FAILING_MAX:
-            self.held.remember(twins={**self.state.twins, remote.remote_id: twin})
+        self.held.list("twins", remote.remote_id, twin)
 
     def _tell_mark(self, remote: RemoteIssue, taken: Taken) -> None:
         """Marks that keep appearing mean that another bridge is at work: nothing is created."""
         marked, remote_id = self.state.marked, remote.remote_id
         if not taken.why:
-            if remote_id in marked:
-                self.held.remember(marked={k: v for k, v in marked.items() if k != remote_id})
+            self.held.unlist("marked", remote_id)
             return
         if taken.stops and remote_id not in marked and not self.seen.digests.get(remote_id):
             self.gate.stop_creating(self.state.connection, taken.why)
-        if remote_id in marked or len(marked) < FAILING_MAX:
-            mark = Marked(name=remote.display_id, why=taken.why)
-            self.held.remember(marked={**marked, remote_id: mark})
+        self.held.list("marked", remote_id, Marked(name=remote.display_id, why=taken.why))
 
     def _is_alone(self, remote_id: str) -> None:
-        if remote_id in self.state.twins:
-            rest = {k: v for k, v in self.state.twins.items() if k != remote_id}
-            self.held.remember(twins=rest)
+        self.held.unlist("twins", remote_id)
 
     def _is_well(self, remote_id: str) -> None:
-        if remote_id in self.state.failing:
-            rest = {k: v for k, v in self.state.failing.items() if k != remote_id}
-            self.held.remember(failing=rest)
+        self.held.unlist("failing", remote_id)
 
     def _set_aside(self, remote: RemoteIssue, reason: str) -> None:
         """Tried again with growing pauses, and at once when it changes."""
@@ -264,5 +269,4 @@ class TakePage:
             attempts=attempts,
             due_at=self.clock.now() + timedelta(seconds=pause),
         )
-        if before or len(self.state.failing) < FAILING_MAX:
-            self.held.remember(failing={**self.state.failing, remote.remote_id: failing})
+        self.held.list("failing", remote.remote_id, failing)

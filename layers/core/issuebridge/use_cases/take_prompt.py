@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Rejected
+from issuebridge.domain.limits import DEAD_LETTER, REQUEST, kept
 from issuebridge.domain.prompt import parse_request
+from issuebridge.domain.text import cut_bytes
 from issuebridge.ports import Clock, DeadLetters, Ledger
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
 BODY_KEPT_MAX = 20_000
+REASON_MAX = 1_000
 
 
 @dataclass(frozen=True)
@@ -27,9 +30,11 @@ class TakePrompt:
             return self._refuse(body, group, str(error))
 
     def _refuse(self, body: str, group: str, reason: str) -> Prompted:
-        """The queue would only deliver it again, in vain: it is done with here."""
+        """The queue would only deliver it again, in vain: it is done with here. Of a body that the
+        dead letters cannot take the beginning goes there."""
         key = f"rj{hashlib.sha256(body.encode()).hexdigest()[:24]}"
-        self.dead_letters.send(body, reason, group=group, key=key)
+        reason = kept(reason, REASON_MAX)
+        self.dead_letters.send(cut_bytes(body, DEAD_LETTER), reason, group=group, key=key)
         if self.ledger.get(key) is None:
             now = self.clock.now()
             row = Effect(
@@ -37,7 +42,7 @@ class TakePrompt:
                 kind="prompt",
                 issue_id="",
                 connection="",
-                request=body[:BODY_KEPT_MAX],
+                request=kept(body[:BODY_KEPT_MAX], REQUEST),
                 planned_at=now,
                 due_at=now,
             )

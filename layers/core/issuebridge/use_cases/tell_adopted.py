@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from issuebridge.domain.adoption import ODD, Told
 from issuebridge.domain.errors import LostRace
-from issuebridge.domain.round_state import FAILING_MAX, ConnectionState, Marked, Twin
+from issuebridge.domain.round_state import ConnectionState, Marked, Twin
 from issuebridge.ports import ConnectionStore
 from issuebridge.use_cases.gate import Gate
 
@@ -42,13 +42,16 @@ class TellAdopted:
 def _noted(
     state: ConnectionState, linked: Collection[str], told: Sequence[Told]
 ) -> ConnectionState:
+    """What does not fit into a list is told by the polls, which find it again."""
     marked = {k: v for k, v in state.marked.items() if k not in linked}
-    twins = dict(state.twins)
+    state = state.model_copy(update={"marked": marked})
     for each in told:
         remote_id, name = each.remote.remote_id, each.remote.display_id
         if each.odd == "double":
-            marked.pop(remote_id, None)
-            twins[remote_id] = Twin(name=name, issue_id=each.issue_id)
-        elif each.odd != "foreign" and len(marked) < FAILING_MAX:  # those stop what finds them
-            marked[remote_id] = Marked(name=name, why=f"{ODD[each.odd]}: {each.mark}")
-    return state.model_copy(update={"marked": marked, "twins": twins})
+            twin = Twin(name=name, issue_id=each.issue_id)
+            state = state.without("marked", remote_id)
+            state = state.listing("twins", remote_id, twin) or state
+        elif each.odd != "foreign":  # those stop what finds them
+            mark = Marked(name=name, why=f"{ODD[each.odd]}: {each.mark}")
+            state = state.listing("marked", remote_id, mark) or state
+    return state
