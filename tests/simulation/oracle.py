@@ -409,7 +409,7 @@ class Oracle:
         for (connection, name, value), times in told.items():
             habits = self.world.vendors[connection].habits
             if issue.refs[connection].remote_id in self.world.vendors[connection].copies:
-                continue  # a copy in place of what is gone: people gave it those values at its birth
+                continue  # in place of what is gone: people gave it those values at its birth
             if habits.list_lag and self.world.topology.kinds[connection] == "antimetal":
                 continue  # rows without a time of their own cannot be told from older ones
             made = self._times_made(issue, connection, name, value)
