@@ -131,7 +131,7 @@ class _Round:
             self._tell_foreign()
         self.held.remember(problem=self.report.problem, polled_at=self.held.began_at)
         self.report.twins = {
-            twin.name: twin.issue_id for twin in self.state.twins.values() if not twin.since
+            twin.name: twin.issue_id for twin in self.state.twins.values() if twin.is_told
         }
         self.report.more = self.state.more
         self.report.marked = {mark.name: mark.why for mark in self.state.marked.values()}
