@@ -12,6 +12,7 @@ from issuebridge.domain.issue import (
     Edit,
     FieldNote,
     HistoryEntry,
+    comment_key,
     reference_for,
     with_ref,
 )
@@ -19,6 +20,7 @@ from issuebridge.domain.lag import settle
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.routing import Landscape
+from issuebridge.domain.taking import SET_ASIDE
 from issuebridge.domain.words import FIELDS, Field
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.gate import Gate
@@ -54,8 +56,8 @@ class Release:
             issue, now = stored(self.store, issue_id), self.clock.now()
             freed = settle(_freed(issue, take, now), self.landscape, now)
             self._ask_gates(issue, freed, take)
-            for name in issue.parked:
-                self._replan(issue_id, name, now)
+            for name in {*issue.parked, *issue.pending}:
+                self._replan(issue, name, now)
             return self.store.commit(freed, wake=bool(freed.pending))
 
         return until_won(issue_id, step)
@@ -68,11 +70,17 @@ class Release:
         for connection in said:
             self.gate.check(connection, issue, freed)
 
-    def _replan(self, issue_id: str, connection: str, now: datetime) -> None:
-        reference = self.installation().reference(issue_id, connection)
-        for effect in self.ledger.find([reference, reference_for(issue_id, connection)]):
+    def _replan(self, issue: CanonicalIssue, connection: str, now: datetime) -> None:
+        """What was refused, or was set aside since it kills its worker."""
+        issue_id, ref = issue.issue_id, issue.refs.get(connection)
+        keys = [self.installation().reference(issue_id, connection)]
+        keys.append(reference_for(issue_id, connection))
+        keys += [comment_key(issue_id, connection, ref.posted)] if ref else []
+        for effect in self.ledger.find(keys):
             if effect.state == "parked":
                 self.ledger.put(effect.again(now))
+            elif effect.is_open and effect.reason == SET_ASIDE:
+                self.ledger.put(effect.model_copy(update={"due_at": now}))
 
 
 def probe_link(system: IssueSystem, remote_id: str) -> bool:
@@ -109,7 +117,7 @@ def unlink(
 
 def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
     """Without notes; a held edit becomes the base from which the side taken has moved."""
-    freed = issue.model_copy(update={"parked": {}, "pending": {}})
+    freed = issue.model_copy(update={"parked": {}, "pending": {}, "asks": {}})
     for connection, ref in issue.refs.items():
         held = _held(issue, connection)
         baselines = dict(ref.baselines)
