@@ -45,7 +45,9 @@ def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
 
 def _seconds(state: ConnectionState, *, moving: bool) -> dict[str, str]:
     """Second copies: those for a person to close, or those that may be the first, renumbered."""
-    return {t.name: t.issue_id for t in state.twins.values() if bool(t.since) is moving}
+    told = {t.name: t.issue_id for t in state.twins.values() if t.is_told}
+    moved = {t.name: t.issue_id for t in state.twins.values() if t.since}
+    return moved if moving else told
 
 
 def _gate(wiring: Wiring, name: str) -> dict[str, Any]:

@@ -264,7 +264,8 @@ def point(world: "SimWorld", step: Point) -> None:
     world.remembered.pointed.append(ends)
     exchange = [{route.source, route.target} for route in world.config.routes]
     is_first = world.store.find(*ends[0]) and not world.store.find(*ends[1])
-    if is_first and {here.name, there.name} in exchange:
+    modes = {world.config.connections[vendor.name].mode for vendor in (here, there)}
+    if is_first and {here.name, there.name} in exchange and modes == {"mirror"}:
         world.remembered.pairs.append(ends)
 
 

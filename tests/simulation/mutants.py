@@ -197,7 +197,7 @@ MUTANTS = (
         3,
         "a comment of ours is not remembered",
         f"{USE_CASES}/post_comment.py",
-        "told = _with_place(ref, (*ref.comments, made))",
+        "told = _with_place(ref, made)",
         "told = ref",
     ),
     Mutant(
@@ -312,7 +312,7 @@ MUTANTS = (
         4,
         "a word nobody knows is written over",
         f"{DOMAIN}/field_merge.py",
-        'return self._noted("frozen", f"unknown word: {moved[0].raw}", moved[0].raw)',
+        'return self._noted("frozen", moved[0].told, moved[0].raw)',
         "return self._with(Baseline(value=baseline.value, raws=self.raws)), []",
     ),
     Mutant(
@@ -460,7 +460,7 @@ MUTANTS = (
         5,
         "a list that breaks off counts as whole",
         f"{USE_CASES}/pull_changes.py",
-        "return page.cursor is not None and (not page.issues or page.cursor == cursor)",
+        "return page.cursor is not None and (shows_nothing or page.cursor == cursor)",
         "return False",
     ),
     Mutant(

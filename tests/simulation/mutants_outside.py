@@ -50,8 +50,8 @@ OUTSIDE = (
         8,
         "a line that the table does not know is taken away",
         f"{DOMAIN}/push.py",
-        "return put_line(text, line), str(line)",
-        "return put_line(without_lines(text), line), str(line)",
+        "return put_line(text, line), line.brief",
+        "return put_line(without_lines(text), line), line.brief",
     ),
     Mutant(
         8,

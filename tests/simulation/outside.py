@@ -81,6 +81,17 @@ def is_pair(world: SimWorld, issue: CanonicalIssue, connection: str) -> bool:
     return any(connection in (a[0], b[0]) and {a, b} <= ends for a, b in world.remembered.pointed)
 
 
+def leads_nowhere(world: SimWorld, issue: CanonicalIssue, connection: str) -> bool:
+    """Whether its link has the form of an address there, and no issue of that connection has it."""
+    template = world.config.connections[connection].issue_url
+    if template is None or not issue.external_link or connection in issue.refs:
+        return False
+    begin, _, end = template.partition("{id}")
+    named = issue.external_link.removeprefix(begin).removesuffix(end)
+    has_form = issue.external_link == f"{begin}{named}{end}"
+    return has_form and world.store.find(connection, named) is None
+
+
 # a vendor restored from a backup
 
 

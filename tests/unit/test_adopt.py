@@ -390,3 +390,19 @@ def test_a_comment_that_told_the_link_is_not_posted_again():
     adopt(after)
     assert is_at_rest(after)
     assert len(after.systems["bland"].comments) == 1
+
+
+@pytest.mark.parametrize("polled", [0, 1], ids=["nothing is known yet", "the origin is known"])
+def test_nor_is_one_at_the_issue_that_a_counterpart_was_made_for(polled):
+    told = {"carriers": {"external_link": "comment"}}
+    world = World(old_routes(connections=connections(bland=told)))
+    world.rounds(1)
+    world.systems["bland"].add("Wrong queue", severity="critical")
+    world.rounds()
+    assert len(world.systems["bland"].comments) == 1
+    after = lost(world)
+    after.rounds(polled)
+    adopt(after)
+    after.rounds()
+    assert len(after.systems["bland"].comments) == 1
+    assert is_at_rest(after)

@@ -1,6 +1,8 @@
 """The one-seed simulation: `make simulate SEEDS=20000` runs more of the same, `make mutants` shows
 what it would notice."""
 
+from itertools import islice
+
 import pytest
 
 from tests.simulation.__main__ import run_seeds
@@ -13,6 +15,8 @@ from tests.simulation.shrink import report
 
 SEEDS = 300
 CHUNK = 30
+SPARSE = 9
+"""`make simulate` strikes at every boundary, this at some."""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
@@ -30,7 +34,7 @@ def test_a_crash_at_any_boundary_ends_well(name):
 @pytest.mark.parametrize("name", [name for name in HARDSHIPS if name not in OPEN])
 def test_what_comes_from_outside_does_no_harm(name):
     kinds = (("neighbour", 1),) if name in TWO_INSTALLATIONS else (("crash", 0),)
-    for history in struck_anywhere(name, kinds=kinds):
+    for history in islice(struck_anywhere(name, kinds=kinds), 0, None, SPARSE):
         played = play(history)
         assert played.failure is None, report(history, played)
 

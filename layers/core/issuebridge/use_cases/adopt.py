@@ -164,7 +164,18 @@ class Adopt:
         linking.after = self._with_bound_link(linking.after, pairing, linked)
         for name in linked:
             self._link(linking, name, *pairing.copies[name])
+        if linked:
+            linking.after = self._with_comments(linking.after, pairing)
         return linking
+
+    def _with_comments(self, issue: CanonicalIssue, pairing: Pairing) -> CanonicalIssue:
+        """A comment at the origin leads to the counterparts that are linked by now."""
+        name, remote, policies = pairing.connection, pairing.remote, self.take_in.landscape.policies
+        known = issue.refs[name].comments
+        recalled = self.recall(issue, policies[name], remote, pairing.mark or "")
+        if known or recalled == issue:
+            return issue
+        return self.take_in.observe(recalled, remote, name).issue
 
     def _begun(self, pairing: Pairing) -> CanonicalIssue:
         """The issue as its own copy tells it. A link to one of its counterparts is none that a

@@ -33,11 +33,12 @@ ELSEWHERE = "our mark of {}: both reach the same issues, keep one of the two con
 
 @dataclass(frozen=True)
 class Known:
-    """What a round remembers of a row: that the issue it seems to replace was gone at that time,
-    and the counterparts that are being created at this connection right now."""
+    """What a round remembers of a row: that the issue it seems to replace was gone at that time, or
+    that it stood beside it, and the counterparts that are being created here right now."""
 
     gone_since: datetime | None
     open_creates: Callable[[], Sequence[Effect]]
+    stood_beside: bool = False
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Taken:
     linked one may have a `why`, too.
     `replaces`: the id that this issue had before."""
 
-    kind: Literal["unchanged", "stored", "deferred", "twin", "moving", "marked"]
+    kind: Literal["unchanged", "stored", "deferred", "twin", "over", "moving", "marked"]
     remote: RemoteIssue
     issue_id: str = ""
     why: str = ""
@@ -260,16 +261,17 @@ class TakeIn:
         gate: Gate | None = None,
     ) -> Taken:
         """There is a copy at this connection already. Should that one be gone, now and when this
-        one was first seen, it is the same under another id; else a person shall close one."""
-        ref = issue.refs.get(connection)
-        if known and gate and ref and not ref.ended and self._is_gone(ref):
+        one was first seen, it is the same under another id; else a person shall close one. What
+        once stood beside it is somebody's copy of our line, and takes its place never."""
+        ref, may_replace = issue.refs.get(connection), known and not known.stood_beside
+        if known and may_replace and gate and ref and not ref.ended and self._is_gone(ref):
             if ref.deleted or known.gone_since:
                 return self._renumbered(connection, remote, issue, gate)
             return Taken("moving", remote, issue.issue_id)
         lens, raw = self.landscape.policies[connection].fields["status"].lens, remote.raw
         is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED
         is_over = is_over or remote.deleted
-        return Taken("unchanged" if is_over else "twin", remote, issue.issue_id)
+        return Taken("over" if is_over else "twin", remote, issue.issue_id)
 
     def _is_gone(self, ref: ExternalRef) -> bool:
         if ref.deleted:
