@@ -262,10 +262,12 @@ def point(world: "SimWorld", step: Point) -> None:
     world.play(Work("poll", here.name))
     ends = ((here.name, pointing.remote_id), (there.name, pointed_at.remote_id))
     world.remembered.pointed.append(ends)
-    exchange = [{route.source, route.target} for route in world.config.routes]
+    ends_of = [{route.source, route.target} for route in world.config.routes]
+    exchange = [both for both in ends_of if {here.name, there.name} & both]
+    only = exchange and all(both == {here.name, there.name} for both in exchange)
     is_first = world.store.find(*ends[0]) and not world.store.find(*ends[1])
     modes = {world.config.connections[vendor.name].mode for vendor in (here, there)}
-    if is_first and {here.name, there.name} in exchange and modes == {"mirror"}:
+    if is_first and only and modes == {"mirror"}:
         world.remembered.pairs.append(ends)
 
 
