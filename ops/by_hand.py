@@ -4,6 +4,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from rich.console import Console
 
@@ -21,6 +22,7 @@ from ops.stack import Stack, StackError
 Command = Callable[[Stack, Namespace], int]
 ISSUE = "our id, or the id or short code at a connection; `connection:name` says at which"
 TOLD_MAX = 40
+LOOKS_BACK = timedelta(hours=1)
 
 console = Console(highlight=False)
 
@@ -243,3 +245,15 @@ def adoption_lines(wiring: Wiring, plan: Adopted) -> Iterator[str]:
         yield from (f"  {t.remote.display_id}: {ODD[t.odd]} ({t.mark})" for t in told[:TOLD_MAX])
         if len(told) > TOLD_MAX:
             yield f"  ... and {len(told) - TOLD_MAX} more"
+    yield from _looks_back(wiring)
+
+
+def _looks_back(wiring: Wiring) -> Iterator[str]:
+    """What only the table knew: which pairs a person had ended, and what was deleted."""
+    for route in wiring.landscape.routes:
+        if wiring.clock.now() - route.since_at > LOOKS_BACK:
+            yield (
+                f"{route.source} -> {route.target} takes what was born since "
+                f"{route.since_at.date()}: also what was unlinked, or deleted at {route.target}, "
+                "before the table was lost; push it with `since: now` first if that is not wanted"
+            )

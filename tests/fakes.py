@@ -10,6 +10,7 @@ from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected, Stale
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.taking import Taking
 from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Seen, Session, Submitted
 
 DAWN = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
@@ -178,6 +179,7 @@ class FakeConnectionStore:
     pauses: dict[str, datetime] = field(default_factory=dict)
     sweeps: dict[tuple[str, int], set[str]] = field(default_factory=dict)
     gates: dict[str, GateState] = field(default_factory=dict)
+    takings: dict[str, Taking] = field(default_factory=dict)
 
     def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
         if connection in self.leases and self.leases[connection] > now:
@@ -185,8 +187,9 @@ class FakeConnectionStore:
         state = self.states.get(connection) or ConnectionState(connection=connection)
         state = state.model_copy(update={"generation": state.generation + 1})
         self.states[connection] = state
+        died = connection in self.leases
         self.leases[connection] = now + timedelta(seconds=lease_seconds)
-        return state
+        return state.model_copy(update={"former_died": died})
 
     def read(self, connection: str) -> ConnectionState:
         return self.states.get(connection) or ConnectionState(connection=connection)
@@ -198,7 +201,7 @@ class FakeConnectionStore:
     def save(self, state: ConnectionState) -> None:
         self._fence(state)
         check_document(f"CONNECTION#{state.connection}", state.model_dump_json())
-        self.states[state.connection] = state
+        self.states[state.connection] = state.model_copy(update={"former_died": False})
         self.leases.pop(state.connection, None)
 
     def seen(self, connection: str) -> Seen:
@@ -220,6 +223,12 @@ class FakeConnectionStore:
 
     def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
         self.sweeps.setdefault((state.connection, state.sweep_number), set()).update(remote_ids)
+
+    def taking(self, worker: str) -> Taking | None:
+        return self.takings.get(worker)
+
+    def save_taking(self, worker: str, taking: Taking) -> None:
+        self.takings[worker] = taking
 
     def mark_pushed(self, connection: str, remote_id: str, version: int) -> None:
         self.pushed.setdefault(connection, {})[remote_id] = version

@@ -263,6 +263,7 @@ def test_a_lost_table_is_adopted_by_the_command(operated):
     told = operated.run("adopt", "--yes")
     assert "voice: 2 to be linked, 0 linked already, 0 left as they are" in told
     assert "linked 3 copies" in told
+    assert "incidents -> voice takes what was born since 2026-01-01: also what was unlinked" in told
     operated.rounds(2)
     assert operated.rows() == before
     assert "voice: 0 to be linked, 2 linked already" in operated.run("adopt")

@@ -16,6 +16,7 @@ from issuebridge.domain.issue import (
     Pending,
 )
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.taking import Taking
 from tests.fakes import DAWN, FakeConnectionStore, FakeIssueStore, FakeLedger
 from tests.simulators import seeds
 
@@ -376,3 +377,21 @@ def test_more_than_a_hundred_items_are_not_stored_at_once(stores):
     with pytest.raises(Rejected, match="101 items"):
         stores.issues.commit(issue(), [entry(DAWN + n * SECOND) for n in range(100)])
     assert stores.issues.load("is1") is None
+
+
+def test_a_lease_that_was_never_given_back_is_told_once(stores):
+    told = []
+    for seconds, saves in ((0, True), (60, False), (120, True), (180, True)):
+        held = stores.connections.acquire("voice", DAWN + seconds * SECOND, 60)
+        told.append(held.former_died)
+        if saves:
+            stores.connections.save(held)
+    assert told == [False, False, True, False]
+
+
+def test_what_a_worker_was_at_is_known_to_the_next_one(stores):
+    assert stores.connections.taking("reconcile") is None
+    noted = Taking(row="is1", deaths={"is1": 2, "is2": 1}, until=DAWN)
+    stores.connections.save_taking("reconcile", noted)
+    assert stores.connections.taking("reconcile") == noted
+    assert stores.connections.taking("poll voice") is None

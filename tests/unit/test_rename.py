@@ -71,7 +71,7 @@ def test_all_that_an_issue_keeps_by_connection_moves_and_moving_it_again_changes
         edits={
             "status": Edit(by="bland", at=DAWN),
             "severity": Edit(by="deleted at bland", at=DAWN),
-            "external_link": Edit(by="zylon", at=DAWN),
+            "external_link": Edit(by="zylon", at=DAWN, also=("bland",)),
         },
         asks={"look": DAWN + timedelta(hours=1)},
     )
@@ -80,6 +80,7 @@ def test_all_that_an_issue_keeps_by_connection_moves_and_moving_it_again_changes
     assert {n: r.connection for n, r in after.refs.items()} == {"voice": "voice", "zylon": "zylon"}
     assert (after.pending.keys(), after.parked) == ({"voice"}, {"voice": "refused"})
     assert [e.by for e in after.edits.values()] == ["voice", "deleted at voice", "zylon"]
+    assert after.edits["external_link"].also == ("voice",)
     assert (after.asks, after.issue_id) == (before.asks, before.issue_id)
     assert renamed_issue(after, "bland", "voice", None) == after
 

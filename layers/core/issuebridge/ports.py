@@ -10,6 +10,7 @@ from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.domain.run import ActivityEntry
+from issuebridge.domain.taking import Taking
 
 Lane = Literal["hot", "sweep"]
 """`hot`: where changes are likely, cheap. `sweep`: every issue there is."""
@@ -184,7 +185,8 @@ class ConnectionStore(Protocol):
     """What a poll keeps between rounds, under its lease."""
 
     def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
-        """The state with a lease of the next generation; LostRace while another holds it."""
+        """The state with a lease of the next generation, and whether the one before was never given
+        back; LostRace while another holds it."""
 
     def save(self, state: ConnectionState) -> None:
         """Store it and give the lease back; LostRace if another holds it meanwhile."""
@@ -202,6 +204,11 @@ class ConnectionStore(Protocol):
 
     def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
         """Remember what this round of a longer sweep saw."""
+
+    def taking(self, worker: str) -> Taking | None:
+        """What this worker has noted last."""
+
+    def save_taking(self, worker: str, taking: Taking) -> None: ...
 
     def pause(self, connection: str, until: datetime) -> None:
         """Nobody may call this connection before `until`: its vendor asked for the pause."""

@@ -193,7 +193,7 @@ class DynamoDBLedger:
         return Effect.model_validate_json(item["doc"]["S"]) if item else None
 
     def find(self, keys: Sequence[str]) -> Sequence[Effect]:
-        items = self.table.get_all([(f"EFFECT#{key}", "EFFECT") for key in keys])
+        items = self.table.get_all([(f"EFFECT#{key}", "EFFECT") for key in dict.fromkeys(keys)])
         return [Effect.model_validate_json(item["doc"]["S"]) for item in items]
 
     def put(self, effect: Effect) -> Effect:

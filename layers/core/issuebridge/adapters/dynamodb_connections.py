@@ -17,6 +17,7 @@ from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.limits import SWEPT_IDS
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.taking import Taking
 from issuebridge.ports import Seen
 
 SWEPT_KEPT = timedelta(days=7)
@@ -34,15 +35,18 @@ class DynamoDBConnectionStore:
         whoever names itself as the `taker`."""
         item = self.table.update(
             (f"CONNECTION#{connection}", "STATE"),
-            "SET lease_until = :until, taker = :taker ADD generation :one",
+            "SET former = if_not_exists(lease_until, :over), lease_until = :until, "
+            "taker = :taker ADD generation :one",
             "attribute_not_exists(lease_until) OR lease_until <= :now OR taker = :taker",
             taker=text(taker or uuid.uuid4().hex),
             until=text(stamp(now + timedelta(seconds=lease_seconds))),
             now=text(stamp(now)),
             one=number(1),
+            over=text(""),
         )
-        state = self._parsed(connection, item)
-        return state.model_copy(update={"generation": int(item["generation"]["N"])})
+        state, died = self._parsed(connection, item), bool(item["former"]["S"])
+        generation = int(item["generation"]["N"])
+        return state.model_copy(update={"generation": generation, "former_died": died})
 
     def _parsed(self, connection: str, item: Item) -> ConnectionState:
         if "doc" not in item:
@@ -117,6 +121,14 @@ class DynamoDBConnectionStore:
     def is_proven(self, connection: str, base_url: str) -> bool:
         item = self.table.get((f"CONNECTION#{connection}", "PROOF"))
         return item is not None and item["base_url"]["S"] == base_url
+
+    def taking(self, worker: str) -> Taking | None:
+        item = self.table.get((f"WORKER#{worker}", "TAKING"))
+        return Taking.model_validate_json(item["doc"]["S"]) if item else None
+
+    def save_taking(self, worker: str, taking: Taking) -> None:
+        doc = text(taking.model_dump_json())
+        self.table.put(item_of((f"WORKER#{worker}", "TAKING"), doc=doc))
 
     def pause(self, connection: str, until: datetime) -> None:
         """The longest pause that was asked for holds."""

@@ -15,6 +15,7 @@
 | SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
 | SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
 | SWEPT#connection | sweep#generation       | what one round of a longer sweep saw        |
+| WORKER#name      | TAKING                 | what it is at, should it die of it          |
 | BUDGET#name      | day                    | what was spent of it                        |
 | CONFIG           | CONFIG                 | the running configuration                   |
 

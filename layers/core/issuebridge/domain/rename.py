@@ -80,7 +80,8 @@ def _renamed_ref(issue: CanonicalIssue, old: str, new: str) -> ExternalRef:
 
 def _renamed_edit(edit: Edit, old: str, new: str) -> Edit:
     names = {old: new, f"{DELETED_AT}{old}": f"{DELETED_AT}{new}"}
-    return edit.model_copy(update={"by": names.get(edit.by, edit.by)})
+    also = tuple(names.get(name, name) for name in edit.also)
+    return edit.model_copy(update={"by": names.get(edit.by, edit.by), "also": also})
 
 
 def renamed_effect(effect: Effect, old: str, new: str) -> Effect:

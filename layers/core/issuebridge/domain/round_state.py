@@ -78,13 +78,14 @@ class ConnectionState(Frozen):
     `missing`: remote id -> the sweep that first found it gone. `shown`: the number of such a sweep
     -> issues that were known before it and that it did show. `marked`: issues with the mark of
     another issuebridge, or of a table of ours that was lost. `more`: how many of the last round
-    found no room in one of these lists.
+    found no room in one of these lists. `former_died`: the round before has not come to its end.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
 
     connection: str
     generation: int = 0
+    former_died: bool = Field(default=False, exclude=True)
     watermark: datetime | None = None
     signpost: datetime | None = None
     sweep_cursor: str | None = None

@@ -12,12 +12,14 @@ from issuebridge.domain.issue import (
     Edit,
     FieldNote,
     HistoryEntry,
+    comment_key,
     with_ref,
 )
 from issuebridge.domain.lag import settle
 from issuebridge.domain.mark import Installation, keys_of
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.routing import Landscape
+from issuebridge.domain.taking import SET_ASIDE
 from issuebridge.domain.words import FIELDS, Field
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.gate import Gate
@@ -54,7 +56,7 @@ class Release:
             issue, now = stored(self.store, issue_id), self.clock.now()
             freed = settle(_freed(issue, take, now, at), self.landscape, now)
             self._ask_gates(issue, freed, take, at)
-            for name in issue.parked.keys() - freed.parked.keys():
+            for name in {*issue.parked, *issue.pending} - freed.parked.keys():
                 self._replan(issue, name, now)
             return self.store.commit(freed, wake=bool(freed.pending))
 
@@ -72,9 +74,15 @@ class Release:
             self.gate.check(connection, issue, freed)
 
     def _replan(self, issue: CanonicalIssue, connection: str, now: datetime) -> None:
-        for effect in self.ledger.find(keys_of(issue, connection, self.installation())):
+        """What was refused, or was set aside since it kills its worker."""
+        ref = issue.refs.get(connection)
+        keys = keys_of(issue, connection, self.installation())
+        keys = [*keys, *([comment_key(issue.issue_id, connection, ref.posted)] if ref else [])]
+        for effect in self.ledger.find(keys):
             if effect.state == "parked":
                 self.ledger.put(effect.again(now))
+            elif effect.is_open and effect.reason == SET_ASIDE:
+                self.ledger.put(effect.model_copy(update={"due_at": now}))
 
 
 def probe_link(system: IssueSystem, remote_id: str) -> bool:
@@ -112,7 +120,7 @@ def unlink(
 def _freed(issue: CanonicalIssue, take: Side, now: datetime, at: str | None) -> CanonicalIssue:
     """Without notes; a held edit becomes the base from which the side taken has moved."""
     parked = {name: why for name, why in issue.parked.items() if at not in (None, name)}
-    freed = issue.model_copy(update={"parked": parked, "pending": {}})
+    freed = issue.model_copy(update={"parked": parked, "pending": {}, "asks": {}})
     for connection, ref in issue.refs.items():
         if at not in (None, connection):
             continue

@@ -1,6 +1,6 @@
 """Finish what a lost wake-up or a crash left: pending marks and open prompts, from stored state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,13 +9,19 @@ from issuebridge.domain.config import Config
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import SyncError
 from issuebridge.domain.issue import Pending
-from issuebridge.ports import Clock, IssueStore, Ledger
+from issuebridge.domain.taking import SET_ASIDE
+from issuebridge.ports import Clock, ConnectionStore, IssueStore, Ledger
+from issuebridge.use_cases.careful import Careful
+from issuebridge.use_cases.jobs import Job, carefully, in_turn
 from issuebridge.use_cases.push_changes import Outcome, PushChanges
+from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.start_prompts import StartPrompts
+from issuebridge.use_cases.stored import stored
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
 REMAINING_SECONDS_MIN = 50
 DRIFT_WITHIN = timedelta(hours=1)
+FAR_BACK = timedelta(hours=6)
 
 
 @dataclass
@@ -46,6 +52,7 @@ class Leftovers:
 class FinishLeftovers:
     store: IssueStore
     ledger: Ledger
+    connections: ConnectionStore
     push: PushChanges
     submit: SubmitPrompt
     start: StartPrompts
@@ -55,13 +62,13 @@ class FinishLeftovers:
     def __call__(self, *, remaining_seconds: Callable[[], float]) -> Leftovers:
         """Stops in time; the next call goes on with what is still marked."""
         report, broken = Leftovers(), []
-        for name, finish in self._steps(report):
-            if remaining_seconds() < REMAINING_SECONDS_MIN:
-                break
+        careful = Careful(self.connections, "reconcile", self.clock)
+        has_time = lambda: remaining_seconds() >= REMAINING_SECONDS_MIN  # noqa: E731
+        for left in carefully(self._left(report), careful, has_time):
             try:
-                finish()
+                left.do()
             except SyncError as error:
-                report.failed[name] = str(error)
+                report.failed[left.name] = str(error)
             except Exception as error:  # noqa: BLE001 - a defect at one issue stops no other
                 broken.append(error)
         if broken:
@@ -77,13 +84,43 @@ class FinishLeftovers:
         late = [any(_is_late(mark, now) for mark in of_issue) for of_issue in marks]
         return sum(late)
 
-    def _steps(self, report: Leftovers) -> Iterator[tuple[str, Callable[[], None]]]:
-        for issue_id in self.store.due(self.clock.now()):
-            yield issue_id, partial(self._push, report, issue_id)
-        for effect in self._doubtful():
-            yield effect.key, partial(self._look, report, effect)
-        for effect in self._open_prompts():
-            yield effect.key, partial(self._resume, report, effect)
+    def _left(self, report: Leftovers) -> list[Job]:
+        """Of each sort in turn, so that none waits for all of another."""
+        pushes = [
+            Job(issue_id, partial(self._push, report, issue_id), partial(self._shelve, issue_id))
+            for issue_id in self.store.due(self.clock.now())
+        ]
+        looks = [
+            Job(e.key, partial(self._look, report, e), partial(self._shelve_effect, e))
+            for e in self._doubtful()
+        ]
+        prompts = [
+            Job(e.key, partial(self._resume, report, e), partial(self._give_up, report, e))
+            for e in self._open_prompts()
+        ]
+        return in_turn(pushes, looks, prompts)
+
+    def _shelve(self, issue_id: str) -> None:
+        """Its marks go far back, with the reason; `release` takes them up again."""
+
+        def step() -> None:
+            issue, now = stored(self.store, issue_id), self.clock.now()
+            far = {"due_at": now + FAR_BACK, "reason": SET_ASIDE}
+            pending = {
+                name: mark.model_copy(update=far) if mark.due_at <= now else mark
+                for name, mark in issue.pending.items()
+            }
+            asks = {name: max(at, now + FAR_BACK) for name, at in issue.asks.items()}
+            self.store.commit(issue.model_copy(update={"pending": pending, "asks": asks}))
+
+        until_won(issue_id, step)
+
+    def _shelve_effect(self, effect: Effect) -> None:
+        far = {"due_at": self.clock.now() + FAR_BACK, "reason": SET_ASIDE}
+        self.ledger.put(effect.model_copy(update=far))
+
+    def _give_up(self, report: Leftovers, effect: Effect) -> None:
+        report.prompted.append(self.submit.give_up(effect, SET_ASIDE))
 
     def _push(self, report: Leftovers, issue_id: str) -> None:
         report.pushed.extend(self.push(issue_id))

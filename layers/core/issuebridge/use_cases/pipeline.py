@@ -21,6 +21,7 @@ from issuebridge.use_cases.by_hand import Release
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
 from issuebridge.use_cases.gate import Gate
+from issuebridge.use_cases.heeding import HeedingAgent
 from issuebridge.use_cases.pair_linked import PairLinked
 from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.pull_changes import PullChanges
@@ -114,9 +115,12 @@ class Pipeline:
             self.clock,
         )
 
+    def heeding_agent(self, connection: str) -> Agent:
+        return HeedingAgent(self.agent(connection), connection, self.connections, self.clock)
+
     @cached_property
     def submit(self) -> SubmitPrompt:
-        return SubmitPrompt(self.store, self.ledger, self.agent, self.config, self.clock)
+        return SubmitPrompt(self.store, self.ledger, self.heeding_agent, self.config, self.clock)
 
     @cached_property
     def start(self) -> StartPrompts:
@@ -135,7 +139,8 @@ class Pipeline:
         return TrackRuns(
             self.store,
             self.ledger,
-            self.agent,
+            self.connections,
+            self.heeding_agent,
             self.submit,
             self.landscape,
             self.config,
@@ -148,6 +153,7 @@ class Pipeline:
         return FinishLeftovers(
             self.store,
             self.ledger,
+            self.connections,
             self.push,
             self.submit,
             self.start,

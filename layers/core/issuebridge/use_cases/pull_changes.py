@@ -26,9 +26,10 @@ from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page
 from issuebridge.use_cases.end_sweep import EndSweep
 from issuebridge.use_cases.gate import Gate
+from issuebridge.use_cases.held import Held, OutOfTime
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import TakeIn
-from issuebridge.use_cases.take_page import Held, OutOfTime, TakePage
+from issuebridge.use_cases.take_page import TakePage
 
 LEASE_SECONDS = 180
 """Longer than a poll's own timeout: a lease outlives every Lambda that can still write."""
@@ -120,6 +121,8 @@ class _Round:
 
     def run(self) -> None:
         self.held.remember(more={})
+        if self.state.former_died:
+            self.take_page.careful.after_death()
         self._take_over()
         gate = self.pull.connections.gate(self.state.connection)
         if gate.shut:
@@ -135,6 +138,7 @@ class _Round:
         }
         self.report.more = self.state.more
         self.report.marked = {mark.name: mark.why for mark in self.state.marked.values()}
+        self.take_page.careful.end()
         self.pull.connections.save(self.state)
 
     def _take_over(self) -> None:

@@ -44,6 +44,7 @@ from issuebridge.domain.words import Part
 from issuebridge.ports import Clock, ConnectionStore, IssueStore, IssueSystem
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.gate import Gate
+from issuebridge.use_cases.heeding import UNREACHABLE_SECONDS, heed_pause
 from issuebridge.use_cases.once import Step
 from issuebridge.use_cases.pair_linked import PairLinked
 from issuebridge.use_cases.post_comment import PostComment
@@ -56,8 +57,6 @@ PAUSE_SECONDS_MIN = 2
 PAUSE_SECONDS_MAX = 3600
 REFUSED_PAUSE_SECONDS = 900
 STOPPED_SECONDS = 60
-UNREACHABLE_SECONDS = 60
-"""Nobody waits again for a vendor that does not answer: the time belongs to the others."""
 
 Done = Literal["written", "created", "paired"]
 
@@ -101,7 +100,7 @@ class PushChanges:
         return self._sorted(effect.issue_id, effect.connection, look)
 
     def _look(self, effect: Effect) -> Outcome:
-        self._heed_pause(effect.connection)
+        heed_pause(self.connections, effect.connection, self.clock.now())
         issue_id, connection = effect.issue_id, effect.connection
         if effect.kind == "comment":
             return self._told(issue_id, connection, self.comment.look(effect), "written")
@@ -132,11 +131,6 @@ class PushChanges:
             pause = REFUSED_PAUSE_SECONDS if isinstance(error, Misconfigured) else None
             return self._postpone(issue_id, connection, error, pause)
 
-    def _heed_pause(self, connection: str) -> None:
-        now, until = self.clock.now(), self.connections.paused_until(connection)
-        if until and until > now:
-            raise RateLimited("paused", retry_after_seconds=(until - now).total_seconds())
-
     def _push_or_create(self, issue_id: str, connection: str) -> Outcome:
         issue = self.store.load(issue_id)
         if issue is None or connection not in issue.pending:
@@ -144,7 +138,7 @@ class PushChanges:
         policy = self.landscape.policies.get(connection)
         if policy is None or not (policy.may_write or _is_to_be_read(issue, policy)):
             return self._switched_off(issue, connection)
-        self._heed_pause(connection)
+        heed_pause(self.connections, connection, self.clock.now())
         if connection in issue.refs:
             self._heed_gates(issue, policy)
             return self._push(issue, connection)

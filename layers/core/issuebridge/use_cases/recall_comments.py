@@ -33,5 +33,5 @@ class RecallComments:
             if not system.stands(remote.remote_id, key, since or _BEGINNING):
                 break
             posted += 1
-        told = (value or "",) * posted
-        return with_ref(issue, ref.model_copy(update={"comments": told}))
+        told = (value,) if posted and value else ()
+        return with_ref(issue, ref.model_copy(update={"comments": told, "commented": posted}))

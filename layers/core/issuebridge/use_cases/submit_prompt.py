@@ -133,6 +133,9 @@ class SubmitPrompt:
             return self._told(effect, "waiting")
         return self._send(effect) if effect.state == "planned" else self._look(effect)
 
+    def give_up(self, effect: Effect, reason: str) -> Prompted:
+        return self._park(effect, reason)
+
     def _told(self, effect: Effect, kind: Literal["already", "parked", "waiting"]) -> Prompted:
         return Prompted(kind, effect.issue_id, effect.key, effect.result, effect.reason or "")
 

@@ -1,6 +1,5 @@
 """Take in one page of a list: what changed, and nothing else; set aside what cannot be taken in."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,53 +16,24 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
-from issuebridge.domain.round_state import ConnectionState, Entry, Failing, Listed, Marked, Twin
+from issuebridge.domain.round_state import ConnectionState, Failing, Marked, Twin
+from issuebridge.domain.taking import DIED
 from issuebridge.ports import Clock, ConnectionStore, Ledger, Page, Seen
+from issuebridge.use_cases.careful import Careful
 from issuebridge.use_cases.gate import Gate
+from issuebridge.use_cases.held import Held, OutOfTime
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import Known, TakeIn, Taken
 
-REMAINING_SECONDS_MIN = 50
-"""One more page may take all the time a page has, and the state must still be stored."""
 UNREAD_MAX = 3
 """So many single reads that fail in a row are no longer about the issues."""
 SET_ASIDE_ATTEMPTS = 3
 """After so many failures an issue no longer holds the watermark back: it is on the list of those
 set aside, which is shown and tried again."""
+DEADLY_ATTEMPTS = 6
+"""What kills a worker is tried again after an hour first."""
 RETRY_SECONDS = 60
 RETRY_SECONDS_MAX = 6 * 3600
-
-
-class OutOfTime(Exception):
-    """The round ends here; its page is read again by the next, which knows what is stored."""
-
-
-@dataclass
-class Held:
-    """What a round works on while it holds the lease of a connection, and what it will tell."""
-
-    state: ConnectionState
-    report: PullReport
-    remaining_seconds: Callable[[], float]
-    began_at: datetime
-    crowded: set[tuple[str, str]] = field(default_factory=set)
-
-    def remember(self, **update: object) -> None:
-        self.state = self.state.model_copy(update=update)
-
-    def list(self, name: Listed, remote_id: str, entry: Entry) -> None:
-        listed = self.state.listing(name, remote_id, entry)
-        if listed is None:
-            self.crowded.add((name, remote_id))
-            self.remember(more=dict(Counter(name for name, _ in self.crowded)))
-        self.state = listed or self.state
-
-    def unlist(self, name: Listed, remote_id: str) -> None:
-        if remote_id in getattr(self.state, name):
-            self.state = self.state.without(name, remote_id)
-
-    def has_time(self) -> bool:
-        return self.remaining_seconds() > REMAINING_SECONDS_MIN
 
 
 @dataclass
@@ -80,6 +50,10 @@ class TakePage:
     clock: Clock
     fresh: dict[str, str | None] = field(default_factory=dict)
     unread: int = 0
+
+    @cached_property
+    def careful(self) -> Careful:
+        return Careful(self.connections, f"poll {self.state.connection}", self.clock)
 
     @property
     def state(self) -> ConnectionState:
@@ -101,7 +75,7 @@ class TakePage:
         self._check_plan(page)
         self._forget(page)
         try:
-            for remote in page.issues:
+            for remote in sorted(page.issues, key=self._suspicion):
                 self.report.seen += 1
                 if self._is_known(remote):
                     continue
@@ -138,14 +112,34 @@ class TakePage:
 
     def _check_plan(self, page: Page) -> None:
         """Tripped, before any of the page is stored, if it changes more than may pass at once."""
-        name, take_in = self.state.connection, self.take_in
-        changed = [row for row in page.issues if not self._is_known(row)]
+        name = self.state.connection
+        rows = sorted(page.issues, key=self._suspicion)
+        changed = [row for row in rows if not (self._is_known(row) or self._waits(row))]
         if not changed or len(changed) <= self.gate.room(name):
             return
-        sorts = [sort for row in changed for sort in take_in.would_change(name, row)]
+        sorts = [sort for row in changed for sort in self._would_change(row)]
         if reason := self.gate.would_shut(name, sorts):
             self.gate.close(name, reason)
             raise Tripped(reason)
+
+    def _would_change(self, row: RemoteIssue) -> Sequence[str]:
+        if self._is_deadly(row.remote_id):
+            return ()
+        self._note(row.remote_id)
+        return self.take_in.would_change(self.state.connection, row)
+
+    def _suspicion(self, remote: RemoteIssue) -> int:
+        return self.careful.deaths(remote.remote_id)
+
+    def _is_deadly(self, remote_id: str) -> bool:
+        """Workers have died of it: three, or one more after it was set aside for that."""
+        known = self.state.failing.get(remote_id)
+        deaths = self.careful.deaths(remote_id)
+        return self.careful.is_deadly(remote_id) or bool(deaths and known and known.reason == DIED)
+
+    def _note(self, remote_id: str) -> None:
+        known = self.state.failing.get(remote_id)
+        self.careful.at(remote_id, always=known is not None and known.reason == DIED)
 
     def _forget(self, page: Page) -> None:
         """Before a change is stored, the old fingerprint goes: it would hold again if we stopped
@@ -193,6 +187,15 @@ class TakePage:
         self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
     ) -> dict[str, str | None]:
         """The fingerprint of what was taken in; empty if it needs another look."""
+        if self._is_deadly(remote.remote_id):
+            self._set_aside(remote, DIED, DEADLY_ATTEMPTS)
+            return {}
+        self._note(remote.remote_id)
+        return self._take(remote, open_creates)
+
+    def _take(
+        self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
+    ) -> dict[str, str | None]:
         twin = self.state.twins.get(remote.remote_id)
         stood_beside = twin is not None and twin.since is None
         known = Known(self._gone_since(remote.remote_id), open_creates, stood_beside)
@@ -259,11 +262,11 @@ class TakePage:
     def _is_well(self, remote_id: str) -> None:
         self.held.unlist("failing", remote_id)
 
-    def _set_aside(self, remote: RemoteIssue, reason: str) -> None:
+    def _set_aside(self, remote: RemoteIssue, reason: str, attempts_min: int = 1) -> None:
         """Tried again with growing pauses, and at once when it changes."""
         self.report.failed[remote.display_id] = reason
         before = self.state.failing.get(remote.remote_id)
-        attempts = before.attempts + 1 if before else 1
+        attempts = max(before.attempts + 1 if before else 1, attempts_min)
         pause = min(RETRY_SECONDS * 2**attempts, RETRY_SECONDS_MAX)
         failing = Failing(
             name=remote.display_id,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.effect import Effect
@@ -11,9 +12,13 @@ from issuebridge.domain.issue import AgentRun, CanonicalIssue, Edit, HistoryEntr
 from issuebridge.domain.lag import settle
 from issuebridge.domain.routing import Landscape
 from issuebridge.domain.run import Shown, follow
-from issuebridge.ports import Agent, Clock, IssueStore, Ledger
+from issuebridge.domain.taking import DIED
+from issuebridge.ports import Agent, Clock, ConnectionStore, IssueStore, Ledger
+from issuebridge.use_cases.careful import Careful
 from issuebridge.use_cases.gate import Gate
+from issuebridge.use_cases.jobs import Job, carefully, in_turn
 from issuebridge.use_cases.prompt_line import PromptLine
+from issuebridge.use_cases.stored import stored
 from issuebridge.use_cases.submit_prompt import CLOCKS_APART_SECONDS, Prompted, SubmitPrompt
 
 REMAINING_SECONDS_MIN = 50
@@ -45,6 +50,7 @@ class Tracked:
 class TrackRuns:
     store: IssueStore
     ledger: Ledger
+    connections: ConnectionStore
     agent: Callable[[str], Agent]
     submit: SubmitPrompt
     landscape: Landscape
@@ -55,23 +61,47 @@ class TrackRuns:
     def __call__(self, *, remaining_seconds: Callable[[], float]) -> Tracked:
         """Stops in time; the next call goes on with what still runs."""
         report = Tracked()
-        connections = self.config.connections.items()
-        blands = [n for n, c in connections if c.kind == "bland" and c.mode != "paused"]
-        for effect in (effect for name in blands for effect in self.ledger.runs(name)):
-            if remaining_seconds() < REMAINING_SECONDS_MIN:
-                break
+        careful = Careful(self.connections, "track_runs", self.clock)
+        has_time = lambda: remaining_seconds() >= REMAINING_SECONDS_MIN  # noqa: E731
+        for job in carefully(self._jobs(report), careful, has_time):
             try:
-                self._one(effect, report)
+                job.do()
             except SyncError as error:
-                report.failed[effect.key] = str(error)
+                report.failed[job.name] = str(error)
         return report
 
+    def _jobs(self, report: Tracked) -> list[Job]:
+        """Of each connection in turn: one that is slow costs the others nothing."""
+        connections = self.config.connections.items()
+        blands = [n for n, c in connections if c.kind == "bland" and c.mode != "paused"]
+        return in_turn(
+            *(
+                [
+                    Job(e.key, partial(self._one, e, report), partial(self._give_up, e, report))
+                    for e in self.ledger.runs(name)
+                ]
+                for name in blands
+            )
+        )
+
     def _one(self, effect: Effect, report: Tracked) -> None:
-        line = PromptLine(self.store, self.ledger, self.clock)
-        issue = line.issue(effect)
+        issue, known = self._known(effect)
+        run = self._followed(effect, known, issue.refs[effect.connection].remote_id)
+        self._record(effect, known, run, report)
+
+    def _give_up(self, effect: Effect, report: Tracked) -> None:
+        _, known = self._known(effect)
+        ended = {"outcome": "timed_out", "ended_at": self.clock.now(), "response": DIED}
+        self._record(effect, known, known.model_copy(update=ended), report)
+
+    def _known(self, effect: Effect) -> tuple[CanonicalIssue, AgentRun]:
+        issue = stored(self.store, effect.issue_id)
         known = next((run for run in issue.runs if run.key == effect.key), None)
         assert known is not None, "an issue keeps its runs until they end"
-        run = self._followed(effect, known, issue.refs[effect.connection].remote_id)
+        return issue, known
+
+    def _record(self, effect: Effect, known: AgentRun, run: AgentRun, report: Tracked) -> None:
+        line = PromptLine(self.store, self.ledger, self.clock)
         if run.outcome == "running":
             report.running[effect.key] = run
             if run != known:
