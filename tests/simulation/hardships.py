@@ -325,6 +325,18 @@ PAIRS: dict[str, Scenario] = {
         (Work("mirror"), Work("poll", "antimetal"), Work("mirror"), Work("mirror")),
         base=PLAIN,
     ),
+    "a link of an issue that is gone": Scenario(
+        (
+            _born("bland"),
+            Calm(2),
+            Point(_born("bland"), _born("antimetal")),
+            Work("poll", "bland"),
+            Delete("bland", 1),
+            *(Work("poll", "bland") for _ in range(3)),
+        ),
+        (Work("poll", "antimetal"), Work("mirror"), Work("finish")),
+        base=PLAIN,
+    ),
     "a rule asks about an issue that is paired then": Scenario(
         (Calm(2), Point(_born("bland"), _born("antimetal"))),
         (Work("mirror"), Work("poll", "antimetal"), Work("mirror"), Work("finish")),
@@ -338,6 +350,20 @@ PAIRS: dict[str, Scenario] = {
     ),
 }
 OPERATORS: dict[str, Scenario] = {
+    "a file is pushed and rolled back before any poll": Scenario(
+        (
+            *_PAIR,
+            _born("zylon"),
+            Calm(4),
+            Edit("bland", 0, "status", "done"),
+            Work("poll", "bland"),
+            Leave("antimetal"),
+            Work("mirror"),
+            Return("antimetal", anew=False),
+        ),
+        (Work("poll", "antimetal"), Work("mirror"), Work("finish")),
+        base=PLAIN,
+    ),
     "a connection is left out and comes back": Scenario(
         (
             *_PAIR,
