@@ -144,6 +144,16 @@ LOST_TABLES: dict[str, Scenario] = {
         (*_POLL_ALL, Work("mirror"), Work("finish")),
         base=PLAIN,
     ),
+    "a table is lost, and a row cannot be read in the first sweep": Scenario(
+        (
+            *_PAIR,
+            LoseTable(),
+            Work("poll", "bland", tuple(Fault(at, "fail", 0, on="find") for at in range(4))),
+            Work("poll", "antimetal"),
+        ),
+        (Work("mirror"), Work("poll", "bland"), Work("mirror")),
+        base=PLAIN,
+    ),
     "a table is lost and adopted": Scenario(
         (_born("antimetal"), _born("bland"), _born("zylon"), Calm(5), LoseTable()),
         (Work("poll", "bland"), Work("mirror")),

@@ -34,6 +34,13 @@ OUTSIDE = (
     ),
     Mutant(
         8,
+        "a first sweep counts as whole though an issue could not be read",
+        f"{USE_CASES}/pull_changes.py",
+        "is_whole = self.state.sweep_clean",
+        "is_whole = True",
+    ),
+    Mutant(
+        8,
         "a copy with another's mark is written to",
         f"{DOMAIN}/lag.py",
         "if ref.deleted or ref.foreign or not policy.may_write:",
