@@ -77,3 +77,15 @@ def test_a_link_of_an_issue_that_is_gone_keeps_nothing_from_its_counterpart():
     assert world.issue_of("bland", issue.remote_id).refs["bland"].deleted
     world.rounds(4)
     assert "bland" in world.issue_of("antimetal", incident.remote_id).refs
+
+
+def test_a_link_to_where_nothing_is_written_is_not_looked_at_for_ever():
+    kinds = {"bland": connection("bland"), "antimetal": connection("antimetal", mode="observe")}
+    world = World(document(connections=kinds, routes=[{"from": "antimetal", "to": "bland"}]))
+    world.rounds()
+    incident = world.systems["antimetal"].add(status="resolved")
+    world.systems["bland"].add(external_link=DEEP_LINK % incident.remote_id)
+    world.rounds(4)
+    before = world.store.writes
+    world.rounds(3)
+    assert world.store.writes == before
