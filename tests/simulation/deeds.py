@@ -262,10 +262,12 @@ def point(world: "SimWorld", step: Point) -> None:
     world.play(Work("poll", here.name))
     ends = ((here.name, pointing.remote_id), (there.name, pointed_at.remote_id))
     world.remembered.pointed.append(ends)
-    exchange = [{route.source, route.target} for route in world.config.routes]
+    both = {here.name, there.name}
+    exchange = [r for r in world.config.routes if r.source in both]
+    only = exchange and all(route.target in both for route in exchange)
     is_first = world.store.find(*ends[0]) and not world.store.find(*ends[1])
     modes = {world.config.connections[vendor.name].mode for vendor in (here, there)}
-    if is_first and {here.name, there.name} in exchange and modes == {"mirror"}:
+    if is_first and only and modes == {"mirror"}:
         world.remembered.pairs.append(ends)
 
 
@@ -318,17 +320,22 @@ def leave(world: "SimWorld", step: Leave) -> None:
         return
     routes = [r for r in document["routes"] if name in (r["from"], r["to"])]
     rules = [r for r in document["norm"]["rules"] if r["at"] == name]
-    world.remembered.away[name] = (named.pop(name), routes, rules)
+    before = world.config.model_dump(by_alias=True)
+    world.remembered.away[name] = (before, named.pop(name), routes, rules)
     document["routes"] = [r for r in document["routes"] if r not in routes]
     document["norm"]["rules"] = [r for r in document["norm"]["rules"] if r not in rules]
     world.push_config(document)
+    world.left = world.config
 
 
 def return_(world: "SimWorld", step: Return) -> None:
     if step.connection not in world.remembered.away:
         return
     document = world.config.model_dump(by_alias=True)
-    settings, routes, rules = world.remembered.away.pop(step.connection)
+    before, settings, routes, rules = world.remembered.away.pop(step.connection)
+    if world.left is world.config and not step.anew:
+        world.push_config(before)  # the very file of before
+        return
     document["connections"][step.connection] = settings
     begun = [{**r, "since": "now"} if step.anew else r for r in routes]
     document["routes"] = [*document["routes"], *begun]

@@ -144,6 +144,16 @@ LOST_TABLES: dict[str, Scenario] = {
         (*_POLL_ALL, Work("mirror"), Work("finish")),
         base=PLAIN,
     ),
+    "a table is lost, and a row cannot be read in the first sweep": Scenario(
+        (
+            *_PAIR,
+            LoseTable(),
+            Work("poll", "bland", tuple(Fault(at, "fail", 0, on="find") for at in range(4))),
+            Work("poll", "antimetal"),
+        ),
+        (Work("mirror"), Work("poll", "bland"), Work("mirror")),
+        base=PLAIN,
+    ),
     "a table is lost and adopted": Scenario(
         (_born("antimetal"), _born("bland"), _born("zylon"), Calm(5), LoseTable()),
         (Work("poll", "bland"), Work("mirror")),
@@ -325,6 +335,18 @@ PAIRS: dict[str, Scenario] = {
         (Work("mirror"), Work("poll", "antimetal"), Work("mirror"), Work("mirror")),
         base=PLAIN,
     ),
+    "a link of an issue that is gone": Scenario(
+        (
+            _born("bland"),
+            Calm(2),
+            Point(_born("bland"), _born("antimetal")),
+            Work("poll", "bland"),
+            Delete("bland", 1),
+            *(Work("poll", "bland") for _ in range(3)),
+        ),
+        (Work("poll", "antimetal"), Work("mirror"), Work("finish")),
+        base=PLAIN,
+    ),
     "a rule asks about an issue that is paired then": Scenario(
         (Calm(2), Point(_born("bland"), _born("antimetal"))),
         (Work("mirror"), Work("poll", "antimetal"), Work("mirror"), Work("finish")),
@@ -338,6 +360,20 @@ PAIRS: dict[str, Scenario] = {
     ),
 }
 OPERATORS: dict[str, Scenario] = {
+    "a file is pushed and rolled back before any poll": Scenario(
+        (
+            *_PAIR,
+            _born("zylon"),
+            Calm(4),
+            Edit("bland", 0, "status", "done"),
+            Work("poll", "bland"),
+            Leave("antimetal"),
+            Work("mirror"),
+            Return("antimetal", anew=False),
+        ),
+        (Work("poll", "antimetal"), Work("mirror"), Work("finish")),
+        base=PLAIN,
+    ),
     "a connection is left out and comes back": Scenario(
         (
             *_PAIR,

@@ -90,8 +90,8 @@ MUTANTS = (
         1,
         "leftovers are not finished",
         f"{USE_CASES}/finish_leftovers.py",
-        "for issue_id in self.store.due(self.clock.now()):",
-        "for issue_id in []:",
+        "for issue_id in self.store.due(self.clock.now())\n",
+        "for issue_id in []\n",
     ),
     Mutant(
         1,

@@ -34,6 +34,13 @@ OUTSIDE = (
     ),
     Mutant(
         8,
+        "a first sweep counts as whole though an issue could not be read",
+        f"{USE_CASES}/pull_changes.py",
+        "is_whole = self.state.sweep_clean",
+        "is_whole = True",
+    ),
+    Mutant(
+        8,
         "a copy with another's mark is written to",
         f"{DOMAIN}/lag.py",
         "if ref.deleted or ref.foreign or not policy.may_write:",
@@ -95,6 +102,27 @@ OUTSIDE = (
         "        if named:\n            return Taken(",
         "        if named:\n            return None\n            return Taken(",
     ),
+    Mutant(
+        8,
+        "what stood beside its source takes its place",
+        f"{USE_CASES}/take_page.py",
+        "stood_beside = twin is not None and twin.since is None",
+        "stood_beside = False",
+    ),
+    Mutant(
+        8,
+        "a copy is kept back in silence",
+        f"{USE_CASES}/take_page.py",
+        "if not taken.why:",
+        'if taken.kind != "marked":',
+    ),
+    Mutant(
+        8,
+        "adopt links nothing again",
+        f"{USE_CASES}/adopt.py",
+        "        for name in linked:\n            self._link(linking,",
+        "        for name in []:\n            self._link(linking,",
+    ),
     # 9: one gate
     Mutant(
         9,
@@ -145,6 +173,20 @@ OUTSIDE = (
         f"{DOMAIN}/converge.py",
         "went_back=touched is not None and last is not None and touched < last - TIME_ROUNDED,",
         "went_back=False,",
+    ),
+    Mutant(
+        10,
+        "what lags is forgotten while its connection is off",
+        f"{USE_CASES}/push_changes.py",
+        "looked_at = ref.connection if ref and ref.is_live else None",
+        "looked_at = None",
+    ),
+    Mutant(
+        10,
+        "a dead link asks for a pair for ever",
+        f"{USE_CASES}/pair_linked.py",
+        "return [*issue.refs] == [connection] and issue.refs[connection].is_live",
+        "return [*issue.refs] == [connection]",
     ),
     Mutant(
         10,

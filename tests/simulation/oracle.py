@@ -18,6 +18,7 @@ from tests.simulation.outside import (
     excuses_of,
     history_of,
     is_anothers,
+    is_fought_over,
     is_pair,
     leads_nowhere,
     may_be_renumbered,
@@ -98,7 +99,7 @@ class Oracle:
             self._routes(issue)
             self._rules(issue)
             self._winners(issue)
-            for name in MERGED:
+            for name in MERGED if not is_fought_over(self.world, issue) else ():
                 Clashes(self.world, issue, name).check()
             self._deletions(issue)
             self._unlinked(issue)
@@ -163,6 +164,7 @@ class Oracle:
             taken = [
                 route.source == issue.origin,
                 self._lives(issue, issue.origin),
+                not is_anothers(remote, mark_of(issue, issue.origin), self.world.installation.tag),
                 remote.created_at and remote.created_at >= route.since_at,
                 shown["status"] in rules.status,
                 rules.severity is None or shown["severity"] in rules.severity,

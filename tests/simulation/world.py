@@ -147,6 +147,7 @@ class SimWorld:
         self.installation = installation
         self.remembered = Remembered()
         self.configs: list[tuple[datetime, Any]] = []
+        self.left: Any = None
         self.calms: list[datetime] = []
         self._configure(topology.config())
         self.neighbour = self._move_in()

@@ -62,3 +62,30 @@ def test_a_rule_that_asked_about_one_of_them_does_not_ask_again_about_the_pair()
     pair = world.issue_of("bland", issue.remote_id)
     assert set(pair.refs) == {"bland", "antimetal"}
     assert len(world.agent.runs) == 1
+
+
+def test_a_link_of_an_issue_that_is_gone_keeps_nothing_from_its_counterpart():
+    world = world_of()
+    world.systems["bland"].add("another", status="closed")
+    incident = world.systems["antimetal"].add()
+    issue = world.systems["bland"].add(external_link=DEEP_LINK % incident.remote_id)
+    for _ in range(2):
+        world.poll("bland")
+    del world.systems["bland"].issues[issue.remote_id]
+    for _ in range(3):
+        world.poll("bland")
+    assert world.issue_of("bland", issue.remote_id).refs["bland"].deleted
+    world.rounds(4)
+    assert "bland" in world.issue_of("antimetal", incident.remote_id).refs
+
+
+def test_a_link_to_where_nothing_is_written_is_not_looked_at_for_ever():
+    kinds = {"bland": connection("bland"), "antimetal": connection("antimetal", mode="observe")}
+    world = World(document(connections=kinds, routes=[{"from": "antimetal", "to": "bland"}]))
+    world.rounds()
+    incident = world.systems["antimetal"].add(status="resolved")
+    world.systems["bland"].add(external_link=DEEP_LINK % incident.remote_id)
+    world.rounds(4)
+    before = world.store.writes
+    world.rounds(3)
+    assert world.store.writes == before

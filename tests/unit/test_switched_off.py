@@ -70,3 +70,12 @@ def test_no_counterpart_is_made_at_a_paused_connection_until_it_mirrors_again(wa
     assert world.systems["bland"].issues == {}
     reconfigured(world).rounds(3)
     assert len(world.systems["bland"].issues) == 1
+
+
+@pytest.mark.parametrize("off", [None, connection("antimetal", mode="observe")])
+def test_a_configuration_that_is_rolled_back_before_any_poll_catches_up(off):
+    world, born, _ = lagging_world()
+    reconfigured(world, antimetal=off).finish(remaining_seconds=lambda: 900)
+    assert world.issue_of("antimetal", born).pending == {}
+    world.rounds(2)
+    assert world.systems["antimetal"].issues[born].raw["status"] == "resolved"

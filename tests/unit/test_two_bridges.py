@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from issuebridge.domain.errors import Transient
 from issuebridge.domain.issue import issue_id_for, reference_for
 from issuebridge.domain.mark import Installation
 from tests.unit.test_hardening import pair
@@ -142,6 +143,26 @@ def test_a_strangers_sentence_that_quotes_our_mark_is_an_issue_like_any_other():
     world.rounds(2)
     assert world.store.find("bland", quoted.remote_id)
     assert world.connections.gate("bland").foreign is None
+
+
+def test_nothing_is_created_after_a_first_sweep_in_which_an_issue_could_not_be_read(monkeypatch):
+    one = World()
+    pair(one)
+    two = second(one)
+    one.systems["antimetal"].add("later", severity="high")
+    with monkeypatch.context() as patch:
+        patch.setattr(two.ledger, "find", throttled)
+        two.poll("bland")
+    two.poll("antimetal")
+    two.mirror()
+    assert len(one.systems["bland"].issues) == 1
+    two.rounds(3)
+    assert len(one.systems["bland"].issues) == 1
+    assert two.connections.gate("bland").foreign
+
+
+def throttled(keys):
+    raise Transient("throttled")
 
 
 @pytest.mark.parametrize("status", ["todo", "closed"])

@@ -40,7 +40,8 @@ class Across:
 
 def lacking(issue: CanonicalIssue, landscape: Landscape) -> Iterator[str]:
     """The connections where it shall get a counterpart, or be paired with what it points at."""
-    yield from (across.connection for across in points_across(issue, landscape))
+    across = (found.connection for found in points_across(issue, landscape))
+    yield from (name for name in across if landscape.policies[name].may_write)
     for route in landscape.routes:
         if why_not(route, issue, landscape) is None:
             yield route.target

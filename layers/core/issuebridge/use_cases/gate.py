@@ -60,9 +60,9 @@ class Gate:
             connection, lambda gate: gate.model_copy(update={"foreign": gate.foreign or told})
         )
 
-    def swept(self, connection: str, known: int) -> None:
-        """A whole sweep has ended, which saw so many issues."""
-        now = self.clock.now()
+    def swept(self, connection: str, known: int, *, is_whole: bool = True) -> None:
+        """A sweep has ended, which saw so many issues; `is_whole`: and every one could be read."""
+        now = self.clock.now() if is_whole else None
         self.change(
             connection,
             lambda gate: gate.model_copy(update={"known": known, "swept_at": gate.swept_at or now}),

@@ -72,7 +72,7 @@ class PairLinked:
             return self._not_known(issue, f"its link leads to {name}, which is not known there")
         if len(free) != 1 or len(found) != 1:
             return self._park(
-                issue, connection, f"its link leads to {name}, which is linked already"
+                issue, connection, f"its link leads to {name}, which is linked already, or gone"
             )
         back = self._pointing_at(free[0], issue.origin)
         if [other.issue_id for other in back] != [issue.issue_id]:
@@ -118,13 +118,12 @@ class PairLinked:
             if other
             and other.external_link == url
             and other.origin == connection
-            and [*other.refs] == [connection]
+            and _lives_only(other, connection)
         ]
 
     def _alone(self, issue_id: str, connection: str) -> CanonicalIssue | None:
         issue = self.store.load(issue_id)
-        is_alone = issue is not None and [*issue.refs] == [connection]
-        return issue if is_alone else None
+        return issue if issue and _lives_only(issue, connection) else None
 
     def join(self, kept_id: str, other_id: str, *, reference: str | None = None) -> CanonicalIssue:
         """The only copy of the other issue becomes one of the kept issue's, whose values come
@@ -159,6 +158,10 @@ class PairLinked:
             return Step("parked", reason)
 
         return until_won(issue.issue_id, step)
+
+
+def _lives_only(issue: CanonicalIssue, connection: str) -> bool:
+    return [*issue.refs] == [connection] and issue.refs[connection].is_live
 
 
 def _only_copy(kept: CanonicalIssue, other: CanonicalIssue) -> str:

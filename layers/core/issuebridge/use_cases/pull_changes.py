@@ -147,8 +147,9 @@ class _Round:
         if self.state.tripped:
             gate.close(name, self.state.tripped)
             self.held.remember(tripped=None)
-        if self.state.completeness and not self.pull.connections.gate(name).swept_at:
-            gate.swept(name, self.state.completeness.stored)
+        told = self.state.completeness
+        if told and not told.set_aside and not self.pull.connections.gate(name).swept_at:
+            gate.swept(name, told.stored)
 
     def _tell_foreign(self) -> None:
         """For as long as nothing is created here, a person is asked."""
@@ -296,7 +297,8 @@ class _Round:
             raise Tripped(reason)
         assert self.state.completeness, "the end of a sweep states the equation"
         self.report.completeness = self.state.completeness
-        self.pull.gate.swept(self.state.connection, len(stored))
+        is_whole = self.state.sweep_clean
+        self.pull.gate.swept(self.state.connection, len(stored), is_whole=is_whole)
 
 
 def _breaks_off(page: Page, cursor: str | None) -> bool:

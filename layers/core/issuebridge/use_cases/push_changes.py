@@ -167,10 +167,12 @@ class PushChanges:
         return Outcome(issue_id, connection, kind, step.detail)
 
     def _switched_off(self, issue: CanonicalIssue, connection: str) -> Outcome:
-        """Nothing is written there now. A changed configuration has every issue looked at again,
-        so the mark comes back with the connection."""
+        """Nothing is written there now. The issue is looked at again when the connection is back,
+        also with the very configuration of before, and so the mark comes back."""
         pending = {name: mark for name, mark in issue.pending.items() if name != connection}
-        self.store.commit(issue.model_copy(update={"pending": pending}))
+        ref = issue.refs.get(connection) or issue.refs.get(issue.origin)
+        looked_at = ref.connection if ref and ref.is_live else None
+        self.store.commit(issue.model_copy(update={"pending": pending}), pushing=looked_at)
         return Outcome(issue.issue_id, connection, "agreed", "nothing is written there now")
 
     def _push(self, issue: CanonicalIssue, connection: str) -> Outcome:
