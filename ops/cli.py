@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     ended = add("unlink", _unlink, "let one copy of an issue go: mirrored no more, never made anew")
     ended.add_argument("issue", help="our id, or the id or short code at a connection")
     ended.add_argument("connection", help="where the copy lives that is let go")
+    dropped = add("drop", _drop, "make no counterpart of an issue there, until it is released")
+    dropped.add_argument("issue", help="our id, or the id or short code at a connection")
+    dropped.add_argument("connection", help="where none is made")
     explain = add("explain", _explain, "why an issue is as it is: sides, history, what waits")
     explain.add_argument("issue", help="our id, or the id or short code at a connection")
     norm.register(commands, _stack)
@@ -228,6 +231,15 @@ def _unlink(options: argparse.Namespace) -> int:
     by_hand.unlink(
         wiring.store, wiring.landscape, issue.issue_id, options.connection, wiring.clock.now()
     )
+    return 0
+
+
+def _drop(options: argparse.Namespace) -> int:
+    wiring, name = _stack(options).wiring(), options.connection
+    if name not in wiring.config.connections:
+        raise StackError(f"no connection is called {name}")
+    issue_id, ours = _found(wiring, options.issue).issue_id, wiring.installation()
+    by_hand.give_up(wiring.store, wiring.ledger, ours, issue_id, name)
     return 0
 
 
