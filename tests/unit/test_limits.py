@@ -244,6 +244,8 @@ def state(letter: str) -> ConnectionState:
             "watermark": LATE,
             "signpost": LATE,
             "sweep_cursor": cursor,
+            "hot_cursor": cursor,
+            "hot_newest": LATE,
             "completeness": gap,
             "missing": dict.fromkeys(ids, 10**6),
             "shown": shown,
