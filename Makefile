@@ -73,5 +73,5 @@ lock: ## write the requirements files again after a pin changed (needs uv)
 	$(UV_LOCK) --group sam -o ops/requirements-sam.txt
 	$(UV_LOCK) --group ministack -o ops/requirements-ministack.txt
 
-clean: ## remove builds, logs and environments
-	rm -rf .aws-sam .local .venv .venv-sam .venv-ministack
+clean: ## remove builds, logs and environments, not what our marks are known by
+	rm -rf .aws-sam $(filter-out .local/installation.json,$(wildcard .local/*)) .venv .venv-sam .venv-ministack

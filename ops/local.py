@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import boto3
@@ -11,12 +12,14 @@ import yaml
 
 from issuebridge.domain.config import Config
 from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.mark import Installation
 from ops.local_stack import LOGS, LocalStack, LocalStackError
-from ops.stack import Stack, put_secrets
+from ops.stack import Stack, installation, put_secrets
 
 __all__ = ["LocalStackError", "deployed", "kept_up", "read_secrets", "running"]
 
 RUNNING = LOGS / "running.json"
+INSTALLATION = LOGS / "installation.json"
 AWS_INI = LOGS / "aws.ini"
 """As AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE it makes any AWS tool talk to that stack."""
 
@@ -61,8 +64,9 @@ def kept_up(
     """As `deployed`, with its schedules on, and noted for `--local`."""
     with LocalStack.up({"SchedulesState": "ENABLED"}, progress) as aws:
         stack = Stack(aws.session(), aws.outputs)
-        put_secrets(stack.session, secrets)
+        put_secrets(stack.session, {**secrets, **_installation_before(stack)})
         stack.push_config(config)
+        _keep_installation(stack)
         AWS_INI.write_text((aws.folder / "aws.ini").read_text())
         RUNNING.write_text(json.dumps(dict(aws.outputs)))
         try:
@@ -70,6 +74,31 @@ def kept_up(
         finally:
             RUNNING.unlink(missing_ok=True)
             AWS_INI.unlink(missing_ok=True)
+
+
+def _installation_before(stack: Stack) -> dict[str, str]:
+    """The secret by which we know our own marks, from the last time: each local stack is a new one.
+    A damaged file is refused: with a new secret all marks would be another bridge's."""
+    try:
+        kept = INSTALLATION.read_text()
+    except FileNotFoundError:
+        return {}
+    try:
+        Installation(**json.loads(kept))
+    except (ValueError, TypeError):
+        raise Misconfigured(
+            f"{INSTALLATION}: cannot be read: put back the file, or delete it (and then its marks "
+            "at the vendors are those of another issuebridge)"
+        ) from None
+    return {stack.output("InstallationSecret"): kept}
+
+
+def _keep_installation(stack: Stack) -> None:
+    """For its owner's eyes only."""
+    made = installation(stack.session, stack.output("InstallationSecret"))
+    INSTALLATION.touch(mode=0o600)
+    INSTALLATION.chmod(0o600)
+    INSTALLATION.write_text(json.dumps(asdict(made)))
 
 
 def running() -> Stack:

@@ -127,7 +127,7 @@ class Round:
 
     def _queued(self) -> bool:
         answer = self.stack.session.client("sqs").get_queue_attributes(
-            QueueUrl=self.stack.outputs["PromptQueueUrl"],
+            QueueUrl=self.stack.output("PromptQueueUrl"),
             AttributeNames=[
                 "ApproximateNumberOfMessages",
                 "ApproximateNumberOfMessagesNotVisible",

@@ -1,6 +1,5 @@
 """What the stack knows, drawn for a person."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,70 +156,3 @@ def _change(entry: dict[str, Any], sign: str) -> str:
     old, new = entry.get("old"), entry.get("new")
     values = f"{old} -> {new}" if sign == "->" else f":= {new}"
     return f"{entry['by']}: {entry['field']} {values} ({entry['outcome']})"
-
-
-def status_rows(wiring: Wiring, schedule: str) -> list[dict[str, Any]]:
-    """One row for each connection; `seen_within_seconds` bounds how late any change is seen."""
-    return [_status_row(wiring, name, schedule) for name in wiring.config.connections]
-
-
-def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
-    connection, state = wiring.config.connections[name], wiring.connections.read(name)
-    equation = state.completeness
-    return {
-        "connection": name,
-        "kind": connection.kind,
-        "mode": connection.mode,
-        "polled_at": state.polled_at,
-        "watermark": state.watermark,
-        "seen_within_seconds": equation and equation.rounds * schedule_seconds(schedule),
-        "completeness": equation
-        and {**equation.model_dump(mode="json"), "closes": equation.closes},
-        "set_aside": {f.name: f.reason for f in state.failing.values()},
-        "twins": {twin.name: twin.issue_id for twin in state.twins.values()},
-        "more": state.more,
-        "missing": sorted(state.missing),
-        "paused_until": wiring.connections.paused_until(name),
-        "problem": state.tripped or state.problem,
-        "creating": [effect.reason for effect in wiring.ledger.open("create", name)],
-    }
-
-
-def schedule_seconds(expression: str) -> int:
-    """The seconds in `rate(5 minutes)`; 0 for a cron expression, whose gaps differ."""
-    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    units = {"minute": 60, "hour": 3600, "day": 86400}
-    return int(found[1]) * units[found[2]] if found else 0
-
-
-def print_status(console: Console, rows: Sequence[dict[str, Any]]) -> None:
-    for row in rows:
-        console.print(f"[bold]{row['connection']}[/] ({row['kind']}, {row['mode']})")
-        for line in _status_lines(row):
-            console.print(f"  {line}", markup=False)
-
-
-def _status_lines(row: dict[str, Any]) -> list[str]:
-    equation = row["completeness"]
-    lines = [f"polled at {row['polled_at'] or 'never'}"]
-    if row["seen_within_seconds"]:
-        lines.append(f"any change is seen within {row['seen_within_seconds']} s")
-    if equation:
-        claimed = "" if equation["claimed"] is None else f"claimed {equation['claimed']} = "
-        lines.append(
-            f"{claimed}seen {equation['seen']} = stored {equation['stored']} + set aside "
-            f"{equation['set_aside']}{'' if equation['closes'] else '   DOES NOT CLOSE'}"
-        )
-    lines += [f"set aside: {name}: {reason}" for name, reason in row["set_aside"].items()]
-    lines += [
-        f"twin: {name} of {issue_id}: close it, or take our line out of it"
-        for name, issue_id in row["twins"].items()
-    ]
-    lines += [f"{name}: {n} more find no room in this list" for name, n in row["more"].items()]
-    lines += [
-        f"missing: {remote_id}: gone, if one known for longer still answers at the next sweep; if "
-        f"none does and you know better, `issuebridge allow {row['connection']}`"
-        for remote_id in row["missing"]
-    ]
-    lines += [f"paused until {row['paused_until']}"] if row["paused_until"] else []
-    return lines + ([f"problem: {row['problem']}"] if row["problem"] else [])

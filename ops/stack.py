@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from issuebridge.domain.config import Config, parse_config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
-from issuebridge.domain.routing import Landscape
+from issuebridge.domain.rename import renamed_config
 from issuebridge.settings import Settings
 from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
@@ -50,20 +50,29 @@ class Stack:
         running = config_store(self.session, self.table_name).load()
         settings = Settings(
             table_name=self.table_name,
-            history_days=int(self.outputs["HistoryDays"]),
-            prompt_dead_letters_url=self.outputs["PromptDeadLettersUrl"],
-            installation_secret=self.outputs["InstallationSecret"],
+            history_days=int(self.output("HistoryDays")),
+            prompt_dead_letters_url=self.output("PromptDeadLettersUrl"),
+            installation_secret=self.output("InstallationSecret"),
         )
         return Wiring(settings, self.session, running.config, running.tag)
 
+    def output(self, name: str) -> str:
+        """Misconfigured where the stack is of another version than this command."""
+        if name not in self.outputs:
+            raise Misconfigured(
+                f"the stack has no output {name}: it was deployed by another version of "
+                "issuebridge, or is another stack: deploy this one with `make deploy`"
+            )
+        return self.outputs[name]
+
     @property
     def table_name(self) -> str:
-        return self.outputs["TableName"]
+        return self.output("TableName")
 
     def invoke(self, function: str, event: Mapping[str, object]) -> dict[str, object]:
         """The function's answer; StackError with its message if it failed."""
         answer = self.session.client("lambda", config=_PATIENT).invoke(
-            FunctionName=self.outputs[f"{function}FunctionName"], Payload=json.dumps(event).encode()
+            FunctionName=self.output(f"{function}FunctionName"), Payload=json.dumps(event).encode()
         )
         payload: dict[str, object] = json.loads(answer["Payload"].read() or b"null") or {}
         if "FunctionError" in answer:
@@ -72,7 +81,7 @@ class Stack:
 
     def send_prompt(self, body: str, *, group: str, key: str) -> None:
         self.session.client("sqs").send_message(
-            QueueUrl=self.outputs["PromptQueueUrl"],
+            QueueUrl=self.output("PromptQueueUrl"),
             MessageBody=body,
             MessageGroupId=group,
             MessageDeduplicationId=key,
@@ -84,21 +93,26 @@ class Stack:
         except Misconfigured:
             return None
 
-    def push_config(self, config: Config) -> Config:
-        """Store it, with `since: now` fixed; from then on the functions work by it."""
-        self._demand_proof(config, proven(config))
-        fixed = switched_on(config, self.running_config(), datetime.now(UTC))
-        tag = installation(self.session, self.outputs["InstallationSecret"]).tag
+    def push_config(self, config: Config, names: Mapping[str, str] | None = None) -> Config:
+        """Store it, with `since: now` fixed; from then on the functions work by it. `names`: what
+        connections are called from now on."""
+        self.demand_proof(config, names or {})
+        running = self.running_config()
+        renamed = renamed_config(running, names or {}) if running else None
+        fixed = switched_on(config, renamed, datetime.now(UTC))
+        tag = installation(self.session, self.output("InstallationSecret")).tag
         config_store(self.session, self.table_name).save(fixed, tag)
         return fixed
 
-    def _demand_proof(self, config: Config, landscape: Landscape) -> None:
+    def demand_proof(self, config: Config, names: Mapping[str, str]) -> None:
         """What no document says can be written must have been shown to be."""
         proofs = connection_store(self.session, self.table_name)
-        for name, policy in landscape.policies.items():
-            link = policy.fields["external_link"]
+        former = {new: old for old, new in names.items()}
+        for name, policy in proven(config).policies.items():
+            link, url = policy.fields["external_link"], config.connections[name].base_url
             unproven = link.carrier == "native" and link.capability != "native"
-            if unproven and not proofs.is_proven(name, config.connections[name].base_url):
+            shown = (proofs.is_proven(each, url) for each in (name, former.get(name, name)))
+            if unproven and not any(shown):
                 raise Misconfigured(
                     f"connections.{name}.carriers.external_link: no document says that it can be "
                     f"written; push with another carrier, run `issuebridge probe {name} ISSUE` on "

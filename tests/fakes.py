@@ -66,26 +66,26 @@ class FakeIssueStore:
         history: Sequence[HistoryEntry] = (),
         *,
         wake: bool = False,
-        done: Effect | None = None,
-        linked: str | None = None,
+        done: Effect | Sequence[Effect] = (),
+        linked: str | Sequence[str] = (),
         pushing: str | None = None,
         points_at: str | None = None,
     ) -> CanonicalIssue:
         stored = self.load(issue.issue_id)
-        ref = issue.refs[linked] if linked else None
-        names = [(ref.connection, ref.remote_id)] if ref else []
+        refs = [issue.refs[name] for name in ([linked] if isinstance(linked, str) else linked)]
+        names = [(ref.connection, ref.remote_id) for ref in refs]
         if (stored.version if stored else 0) != issue.version or any(n in self.refs for n in names):
             raise LostRace(issue.issue_id)
         new = issue.model_copy(update={"version": issue.version + 1})
         document = new.model_dump_json()
         rows = [document, *(entry.model_dump_json() for entry in history)]
         check_sum(issue.issue_id, [check_document(f"ISSUE#{issue.issue_id}", row) for row in rows])
-        if done:
-            self.ledger.put(done)
+        for effect in [done] if isinstance(done, Effect) else done:
+            self.ledger.put(effect)
         self.issues[issue.issue_id] = document
         self.rows.setdefault(issue.issue_id, []).extend(history)
         self.refs |= dict.fromkeys(names, issue.issue_id)
-        if ref:
+        for ref in refs:
             self.aliases.setdefault((ref.connection, ref.display_id), set()).add(issue.issue_id)
         if points_at:
             self.links.setdefault(points_at, set()).add(issue.issue_id)

@@ -17,8 +17,10 @@ from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.table import Table
 from issuebridge.domain.config import parse_config
+from ops import cli
 from ops.local_stack import LocalStack
-from ops.stack import installation
+from ops.stack import Stack, installation
+from tests.integration.operated import Operated
 from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -63,6 +65,15 @@ class DynamoDB:
     @property
     def client(self):
         return self.table._client
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_proxy_to_loopback() -> Iterator[None]:
+    """The adapters heed the proxies of whoever runs the tests, and no proxy reaches loopback."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in ("no_proxy", "NO_PROXY"):
+            environment.setenv(name, "127.0.0.1,localhost")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -136,3 +147,18 @@ def bridge(cold, dynamodb: DynamoDB, vendors):
     document = {"version": 1, "connections": connections, "routes": routes}
     dynamodb.configs.save(parse_config(document, "test"), tag)
     return SimpleNamespace(db=dynamodb, vendors=vendors)
+
+
+@pytest.fixture
+def operated(monkeypatch, dynamodb: DynamoDB, vendors, tmp_path, capsys) -> Operated:
+    """A stack without its functions, and the command that works on it."""
+    outputs = {
+        "TableName": dynamodb.name,
+        "HistoryDays": "90",
+        "PromptDeadLettersUrl": "https://sqs.example/dead",
+        "InstallationSecret": f"{dynamodb.name}/installation",
+        "PollSchedule": "rate(1 minute)",
+    }
+    stack = Stack(dynamodb.session, outputs)
+    monkeypatch.setattr(cli, "_stack", lambda _: stack)
+    return Operated(stack, vendors, tmp_path, capsys)

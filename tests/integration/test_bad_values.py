@@ -299,6 +299,17 @@ def test_millions_of_empty_rows_cost_little(kind):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.parametrize(("count", "is_read"), [(500, True), (6_000, False)])
+def test_a_server_that_does_not_heed_the_size_is_read_within_reason(kind, count, is_read):
+    body = paged(kind, *(row(kind, f"i{n}") for n in range(count)))
+    issues = opened(kind, lambda *_: body)
+    if is_read:
+        assert len(issues.page("sweep", None).issues) == count
+    else:
+        with pytest.raises(Transient, match="6000 rows"):
+            issues.page("sweep", None)
+
+
 # Times.
 
 
@@ -480,6 +491,8 @@ def test_a_state_that_a_zylon_does_not_know_is_left_out_and_told(known, maps, un
     asked = len(vendor.sent)
     issues.page("sweep", None)
     assert len(vendor.sent) == asked + 1, "what it knows is remembered"
+    afresh = ZylonIssues(Connection(**given, maps={"status": words}), vendor.http())
+    assert [issue.remote_id for issue in afresh.page("hot", None).issues] == ["z1"]
 
 
 def test_a_zylon_that_refuses_everything_is_not_asked_for_long():

@@ -280,11 +280,31 @@ def test_antimetals_detail_proves_only_by_the_places_where_we_put_it(seed, is_ou
     assert kind.found_in(row) == ([A] if is_ours else [])
 
 
+def test_a_search_that_finds_everything_costs_no_read_of_each():
+    kind = KINDS["antimetal"]
+    rows = [kind.told(f"{n}", "people's words") for n in range(50)]
+    vendor, issues = kind.of(lambda *_: kind.listed(*rows))
+    assert issues.find_created(draft(), SINCE) == []
+    assert len(vendor.sent) < 4
+
+
 def test_an_antimetal_issue_of_the_same_millisecond_is_adopted_only_if_it_is_young_enough():
     kind, exact = KINDS["antimetal"], {"triggeredAt": "2026-05-06T21:09:57.081Z"}
     assert kind.found_in({**kind.told(A, "rewritten"), **exact}) == [A]
     old = kind.told(A, "rewritten", born=AT - timedelta(hours=1))
     assert kind.found_in({**old, **exact}) == []
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_candidate_that_cannot_be_read_is_adopted_by_its_row_alone(status):
+    kind = KINDS["antimetal"]
+    rows = [kind.told(A, "rewritten"), kind.told(B, LINE)]
+
+    def answer(method, path, query, body):
+        return kind.listed(*rows) if path.endswith("issues") else (status, {})
+
+    _, issues = kind.of(answer)
+    assert [issue.remote_id for issue in issues.find_created(draft(), SINCE)] == [B]
 
 
 def test_a_candidate_that_is_gone_or_moved_does_not_hide_the_others():

@@ -19,7 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from issuebridge.adapters.bland.client import BlandIssues
 from issuebridge.adapters.http import Http, Timing
 from issuebridge.adapters.network import checked_ca_pem, over_network, within
-from issuebridge.domain.errors import Ambiguous, Misconfigured, Transient, Unreachable
+from issuebridge.domain.errors import (
+    Ambiguous,
+    Misconfigured,
+    Rejected,
+    Transient,
+    Unreachable,
+)
 
 Talk = Callable[[socket.socket, str], object]
 """Answer one request, whose first line is given; False ends the connection."""
@@ -386,3 +392,39 @@ def test_a_proxy_of_another_kind_is_a_wrong_setting(no_proxy, proxy):
     no_proxy.setenv("https_proxy", proxy)
     with pytest.raises(Misconfigured, match="HTTPS_PROXY"):
         over("https://vendor.example").send("GET", "/a")
+
+
+# Size.
+
+
+def test_of_an_answer_that_is_too_large_the_end_is_kept_and_the_connection_is_in_step():
+    rows = [{"id": f"b{n}", "description": "x" * (2**24 if n == 1 else 9)} for n in range(3)]
+
+    def talk(sock, line):
+        query = dict(part.split("=") for part in line.split()[1].partition("?")[2].split("&"))
+        start, size = int(query.get("cursor", 0)), int(query["limit"])
+        end = start + size
+        page = {"items": rows[start:end], "next_cursor": str(end) if end < len(rows) else None}
+        sock.sendall(whole({"data": page, "errors": None}))
+
+    with listening(talk) as url:
+        issues, names, unread, cursor = BlandIssues(over(url)), [], [], None
+        for _ in range(9):
+            page = issues.page("sweep", cursor)
+            names += [issue.remote_id for issue in page.issues]
+            unread += page.unread
+            cursor = page.cursor
+            if cursor is None:
+                break
+    assert names == ["b0", "b2"]
+    assert [told.partition(":")[0] for told in unread] == ["b1"]
+
+
+def test_a_body_without_end_is_given_up():
+    def talk(sock, _):
+        sock.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")
+        while True:
+            sock.sendall(b" " * 2**20)
+
+    with listening(talk) as url, pytest.raises(Rejected):
+        over(url).send("GET", "/a")

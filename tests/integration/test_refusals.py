@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from issuebridge.adapters.http import LET_IN_SECONDS, Timing
+from issuebridge.adapters.access import LET_IN_SECONDS
+from issuebridge.adapters.http import Timing
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.domain.errors import (
     AccessRefused,

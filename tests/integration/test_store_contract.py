@@ -333,6 +333,24 @@ def test_the_longest_pause_that_was_asked_for_holds(stores):
     assert stores.connections.paused_until("other") is None
 
 
+def test_several_new_refs_and_effects_are_stored_with_their_issue_or_not_at_all(stores):
+    """As after a lost table, when an issue begins with all of its copies."""
+    refs = {
+        name: ExternalRef(connection=name, remote_id=f"uuid-{name}", display_id=f"T-{name}")
+        for name in ("voice", "other")
+    }
+    done = [effect(key).done(f"uuid-{key}") for key in ("ib1", "ib2")]
+    stores.issues.commit(issue(refs=refs), linked=["voice", "other"], done=done)
+    assert [stores.issues.find(n, f"uuid-{n}") for n in refs] == ["is1", "is1"]
+    assert [stores.issues.named(n, f"T-{n}") for n in refs] == [["is1"], ["is1"]]
+    assert [stores.ledger.get(e.key).state for e in done] == ["done", "done"]
+    taken = {"voice": refs["voice"], "third": refs["other"].model_copy(update={"connection": "c"})}
+    with pytest.raises(LostRace):
+        stores.issues.commit(issue("is2", refs=taken), linked=["voice", "third"])
+    assert stores.issues.load("is2") is None
+    assert stores.issues.find("c", "uuid-other") is None
+
+
 HUGE = "a" * 410_000
 
 

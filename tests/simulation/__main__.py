@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing import Pool
 
-from tests.simulation.crashes import SCENARIOS, struck
-from tests.simulation.histories import History, make_history
+from tests.simulation.crashes import SCENARIOS
+from tests.simulation.hardships import HARDSHIPS, OPEN, struck_anywhere
+from tests.simulation.histories import History
+from tests.simulation.outsiders import make_outside
 from tests.simulation.play import Played, play
 from tests.simulation.shrink import report, shrink
 from tests.simulation.small_histories import Walked, every_world, walk
@@ -46,14 +48,14 @@ class Tally:
 def run_seeds(seeds: range) -> Tally:
     tally = Tally()
     for seed in seeds:
-        history = make_history(seed)
+        history = make_outside(seed)
         tally.add(history, play(history))
     return tally
 
 
 def run_scenario(name: str) -> Tally:
     tally = Tally()
-    for history in struck(name):
+    for history in struck_anywhere(name):
         tally.figures["enumerated blows"] += 1
         tally.add(history, play(history))
     return tally
@@ -63,7 +65,8 @@ def _tallies(seeds: range) -> Iterator[Tally]:
     starts = range(seeds.start, seeds.stop, CHUNK)
     chunks = [range(start, min(start + CHUNK, seeds.stop)) for start in starts]
     with Pool(os.cpu_count()) as pool:
-        yield from pool.imap_unordered(run_scenario, SCENARIOS)
+        names = [name for name in (*SCENARIOS, *HARDSHIPS) if name not in OPEN]
+        yield from pool.imap_unordered(run_scenario, names)
         yield from pool.imap_unordered(run_seeds, chunks)
 
 

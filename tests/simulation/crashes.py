@@ -19,6 +19,7 @@ from tests.simulation.steps import (
     Wait,
     Work,
 )
+from tests.simulation.strange import Elsewhere, Strange
 from tests.simulation.topology import Topology
 from tests.simulation.vendor import Habits
 from tests.simulation.world import SimWorld
@@ -56,15 +57,16 @@ RACE = Work("mirror", 0, (Fault(0, "meanwhile", step=Work("poll", "bland", (_EDI
 class Scenario:
     """`work` is struck; `before` and `after` are not."""
 
-    before: tuple[Step, ...]
+    before: tuple[Step | Strange, ...]
     work: tuple[Work, ...]
-    after: tuple[Step, ...] = ()
+    after: tuple[Step | Strange, ...] = ()
     habits: dict[str, Habits] = field(default_factory=dict)
     norm: NormHabits = TOPOLOGY.norm
+    base: Topology = TOPOLOGY
 
     @property
     def topology(self) -> Topology:
-        return replace(TOPOLOGY, habits={**TOPOLOGY.habits, **self.habits}, norm=self.norm)
+        return replace(self.base, habits={**self.base.habits, **self.habits}, norm=self.norm)
 
 
 def _born(name: str) -> Add:
@@ -230,8 +232,11 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def struck(name: str, kinds: tuple[tuple[str, int], ...] = KINDS) -> Iterator[History]:
+    return struck_at(SCENARIOS[name], kinds)
+
+
+def struck_at(scenario: Scenario, kinds: tuple[tuple[str, int], ...] = KINDS) -> Iterator[History]:
     """The scenario untouched, then once for each boundary of each worker and each kind of blow."""
-    scenario = SCENARIOS[name]
     yield History(0, scenario.topology, (*scenario.before, *scenario.work, *scenario.after))
     for place, boundaries in enumerate(_boundaries(scenario)):
         for at in range(boundaries):
@@ -242,6 +247,8 @@ def struck(name: str, kinds: tuple[tuple[str, int], ...] = KINDS) -> Iterator[Hi
 
 
 def _blow(work: Work, at: int, kind: str, amount: int) -> Fault:
+    if kind == "neighbour":
+        return Fault(at, "meanwhile", step=Elsewhere(Calm(amount)))
     if kind in ("twice", "raced"):
         return Fault(at, "meanwhile", step=work if kind == "twice" else RACE)
     return Fault(at, kind, amount)

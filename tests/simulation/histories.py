@@ -23,6 +23,7 @@ from tests.simulation.steps import (
     Wait,
     Work,
 )
+from tests.simulation.strange import Strange
 from tests.simulation.topology import STATUS_MAPS, UNKNOWN, Topology, make_topology
 
 WORDS = {kind: [*words, UNKNOWN[kind]] for kind, words in STATUS_MAPS.items()}
@@ -55,13 +56,13 @@ STRUCK = ["commit", "put", "create", "update", "submit", "get", "page", "find_cr
 class History:
     seed: int
     topology: Topology
-    steps: tuple[Step, ...]
+    steps: tuple[Step | Strange, ...]
 
 
 def make_history(seed: int) -> History:
     chance = Random(seed)  # noqa: S311 - no secret comes of it
     topology = make_topology(chance)
-    maker = _Maker(chance, topology)
+    maker = Maker(chance, topology)
     opening = [maker.add() for _ in range(chance.choice([1, 1, 1, 2, 2, 4]))]
     calm = [Calm(chance.choice([1, 4, 8]))] if chance.random() < 0.5 else []
     steps = [step for _ in range(chance.randint(8, 40)) for step in maker.steps()]
@@ -69,7 +70,7 @@ def make_history(seed: int) -> History:
 
 
 @dataclass
-class _Maker:
+class Maker:
     chance: Random
     topology: Topology
 

@@ -13,7 +13,18 @@ from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.words import FIELDS, Field
 from tests.simulation.clashes import MERGED, Clashes, won
-from tests.simulation.people import HumanEdit, in_line, lines_of, words_of
+from tests.simulation.outside import (
+    config_at,
+    excuses_of,
+    history_of,
+    is_anothers,
+    is_pair,
+    leads_nowhere,
+    may_be_renumbered,
+    outside,
+    taken_over_by,
+)
+from tests.simulation.people import HumanEdit, in_line, lines_of, marks_in, words_of
 from tests.simulation.vendor import Broken, wakes_norm
 from tests.simulation.world import SimWorld
 
@@ -27,6 +38,8 @@ class Oracle:
 
     def polled(self, connection: str) -> None:
         """It never goes back, and never passes an issue that is not stored."""
+        if self.world.remembered.lost:
+            return
         mark = self.world.connections.read(connection).watermark
         before = self.marks.get(connection)
         if before and (mark is None or mark < before):
@@ -38,17 +51,19 @@ class Oracle:
         covered = mark - timedelta(seconds=vendor.habits.list_lag)
         for remote_id in vendor.ids:
             remote = vendor.now(remote_id)
+            if vendor.upheaval.is_restored(remote):
+                continue
             if remote.activity_at and remote.activity_at <= covered and not remote.deleted:
                 self._is_stored(connection, remote, mark)
 
     def _is_stored(self, connection: str, remote: RemoteIssue, mark: datetime) -> None:
         issue = self._issue(connection, remote.remote_id)
-        if remote.remote_id in self.world.vendors[connection].copies:
+        if self._is_unstored(connection, remote):
             return
         if issue is None:
             raise Broken(f"watermark: {connection} {mark} passes {remote.display_id}, not stored")
         ref = issue.refs[connection]
-        if ref.ended:
+        if ref.ended or ref.remote_id != remote.remote_id:
             return
         known = [ref.baselines.get("status"), ref.sending.get("status")]
         note = ref.notes.get("status")
@@ -57,6 +72,14 @@ class Oracle:
             raise Broken(
                 f"watermark: {connection} {mark} passes {remote.display_id}, stored as {shown}"
             )
+
+    def _is_unstored(self, connection: str, remote: RemoteIssue) -> bool:
+        """Whether it is rightly no issue of ours: a copy, another installation's, or one that may
+        yet turn out to be a known one under a new id."""
+        vendor = self.world.vendors[connection]
+        is_theirs = self.world.neighbour is not None and bool(marks_in(remote.description))
+        is_new_id = remote.remote_id in vendor.upheaval.replaced.values()
+        return remote.remote_id in vendor.copies or is_theirs or is_new_id
 
     def _issue(self, connection: str, remote_id: str) -> CanonicalIssue | None:
         issue_id = self.world.store.find(connection, remote_id)
@@ -70,6 +93,8 @@ class Oracle:
         self._equations()
         for issue in issues:
             assert issue
+            if issue.joined:
+                continue
             self._routes(issue)
             self._rules(issue)
             self._winners(issue)
@@ -82,6 +107,7 @@ class Oracle:
             self._echoes(issue)
         self._edits()
         self._effects()
+        outside(self.world)
 
     # 3: once
 
@@ -91,8 +117,11 @@ class Oracle:
         for connection, vendor in self.world.vendors.items():
             for remote_id, draft in vendor.born_of.items():
                 issue = self._issue(connection, remote_id)
+                if remote_id in vendor.upheaval.replaced:
+                    continue
                 if remote_id in vendor.copies:
-                    self._is_left_alone(issue, remote_id)
+                    if not may_be_renumbered(self.world, connection, remote_id):
+                        self._is_left_alone(issue, remote_id)
                 elif issue or not vendor.now(remote_id).deleted:
                     self._belongs(connection, remote_id, draft, issue)
                     filed += draft is None
@@ -106,7 +135,7 @@ class Oracle:
             raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
         if draft and draft.reference != mark_of(issue, connection):
             raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
-        if not draft and issue.origin != connection:
+        if not draft and issue.origin != connection and not is_pair(self.world, issue, connection):
             raise Broken(f"twins: {remote_id} is a person's, yet no issue's origin")
 
     def _is_left_alone(self, issue: CanonicalIssue | None, remote_id: str) -> None:
@@ -138,6 +167,8 @@ class Oracle:
                 shown["status"] in rules.status,
                 rules.severity is None or shown["severity"] in rules.severity,
             ]
+            if leads_nowhere(self.world, issue, route.target):
+                continue
             if all(taken) and route.target not in issue.refs:
                 raise Broken(
                     f"counterpart: {issue.issue_id} has none at {route.target}: "
@@ -166,7 +197,8 @@ class Oracle:
 
     def _effects_of(self, issue: CanonicalIssue) -> list[Effect]:
         effects = [self.world.ledger.get(key) for key in self.world.ledger.effects]
-        return [effect for effect in effects if effect and effect.issue_id == issue.issue_id]
+        known = {issue.issue_id, *taken_over_by(self.world, issue)}
+        return [effect for effect in effects if effect and effect.issue_id in known]
 
     # 4: who wins is configured
 
@@ -205,7 +237,7 @@ class Oracle:
             others = [o for o, ref in issue.refs.items() if ref.linked_at <= entry.at]
             says = [
                 route.on_delete == "close"
-                for route in self.world.config.routes
+                for route in config_at(self.world, entry.at).routes
                 for other in others
                 if issue.origin in (entry.by, other) and {entry.by, other} == _ends(route)
             ]
@@ -234,7 +266,12 @@ class Oracle:
         if words_of(remote.description) != vendor.words[remote.remote_id]:
             raise Broken(f"words: {remote.display_id} shows {remote.description!r}")
         refused = [note.due_at for ref in issue.refs.values() for note in ref.notes.values()]
-        if any(mark.due_at not in refused for mark in issue.pending.values()):
+        lags = {
+            name: mark
+            for name, mark in issue.pending.items()
+            if not leads_nowhere(self.world, issue, name)
+        }
+        if any(mark.due_at not in refused for mark in lags.values()):
             raise Broken(f"pending: {issue.issue_id} still lags: {issue.pending}")
         if not policy.may_write:
             return
@@ -269,6 +306,8 @@ class Oracle:
         if lined and not self._is_lined(issue, policy.connection):
             return
         if value is None or self._carried(issue, policy, remote, name, value):
+            return
+        if is_anothers(remote, mark_of(issue, policy.connection), self.world.installation.tag):
             return
         note = issue.refs[policy.connection].notes.get(name)
         if note is None or not self._is_true(note.kind, policy, remote, name, issue):
@@ -321,6 +360,7 @@ class Oracle:
             "held": policy.conflict[name] == "hold",
             "rejected": habits.ignores in (name, "description"),
             "unsupported": how.carrier == "hub" or full or mention,
+            **excuses_of(self.world, issue, policy.connection, name),
         }
         return excuses[kind]
 
@@ -354,7 +394,7 @@ class Oracle:
         assert issue
         name = edit.field.removeprefix("line.")
         values = set(self._meanings(edit, name))
-        for entry in self.world.store.history(issue.issue_id):
+        for entry in history_of(self.world, issue):
             if entry.field == name and entry.at >= edit.at and values & set(_said(entry)):
                 return True
         return bool(values & {issue.value(name)})  # type: ignore[arg-type]
@@ -368,6 +408,8 @@ class Oracle:
                 told[entry.by, entry.field, _theirs(entry)] += 1
         for (connection, name, value), times in told.items():
             habits = self.world.vendors[connection].habits
+            if issue.refs[connection].remote_id in self.world.vendors[connection].copies:
+                continue  # in place of what is gone: people gave it those values at its birth
             if habits.list_lag and self.world.topology.kinds[connection] == "antimetal":
                 continue  # rows without a time of their own cannot be told from older ones
             made = self._times_made(issue, connection, name, value)
@@ -383,6 +425,11 @@ class Oracle:
         remote_id, vendor = issue.refs[connection].remote_id, self.world.vendors[connection]
         edits = [e for e in vendor.edits if e.remote_id == remote_id and e.field.endswith(name)]
         made = sum(value in set(self._meanings(edit, name)) for edit in edits)
+        back = [
+            HumanEdit(connection, remote_id, name, state.raw.get(name), self.world.clock.now())
+            for state in vendor.upheaval.restored.get(remote_id, ())
+        ]  # edited before anybody read it, it has a new time
+        made += sum(value in set(self._meanings(edit, name)) for edit in back)
         return made + (value in self._born_as(issue, connection, name))
 
     def _born_as(self, issue: CanonicalIssue, connection: str, name: Field) -> set[str | None]:

@@ -7,6 +7,8 @@ from datetime import datetime
 
 OUR_LINE = re.compile(r"^\[issuebridge ref=(\w+)([^\]]*)\]$")
 
+MARK_LENGTHS = (26, 44)
+"""Of a reference of the older and of today's form."""
 KEYS = {"external_link": "link"}
 """How our line calls a field, where not by its name."""
 
@@ -40,6 +42,12 @@ def lines_of(description: str) -> list[dict[str, str]]:
         for line in found
         if line
     ]
+
+
+def marks_in(description: str) -> list[str]:
+    """Whoever made them: what stands in a whole line and has the form."""
+    refs = [line["ref"] for line in lines_of(description)]
+    return [ref for ref in refs if ref.startswith("ib") and len(ref) in MARK_LENGTHS]
 
 
 def our_line(description: str) -> dict[str, str]:

@@ -5,8 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from math import ceil
 
+from tests.simulation.foreign import keep_apart, rest_after_loss, rest_together
+from tests.simulation.gates import gates, heed
 from tests.simulation.histories import History
 from tests.simulation.oracle import Oracle
 from tests.simulation.steps import weight
@@ -14,6 +17,8 @@ from tests.simulation.vendor import Broken, Vendor
 from tests.simulation.world import ROUND_SECONDS, SimWorld
 
 ROUNDS_MAX = 60
+LOOKS_MAX = 4
+"""So often the operator looks after what has stopped."""
 SLOW_AFTER = 10
 """From this round on they come slowly: past leases, vendors' pauses, postponements."""
 
@@ -39,9 +44,13 @@ def play(history: History, make: Callable[..., Vendor] = Vendor) -> Played:
     world.polled = oracle.polled
     failure, trace = None, ""
     try:
+        if world.neighbour:
+            keep_apart(world)
+        else:
+            _keep_gates(world)
         for step in history.steps:
             world.play(step)
-        rest(world, oracle)
+        _rest_as_fits(world, oracle)
     except (Exception, Broken) as error:  # noqa: BLE001 - any error at all is a failing history
         name = "" if isinstance(error, Broken) else f"{type(error).__name__}: "
         failure, trace = f"{name}{error}", traceback.format_exc()
@@ -50,13 +59,32 @@ def play(history: History, make: Callable[..., Vendor] = Vendor) -> Played:
     return Played(failure, world.figures, world.effects.crash_points, trace)
 
 
+def _keep_gates(world: SimWorld) -> None:
+    for name, vendor in world.vendors.items():
+        vendor.guard = partial(heed, world, name)
+
+
+def _rest_as_fits(world: SimWorld, oracle: Oracle) -> None:
+    """A world of two installations, or without the history of a lost table, has its own oracle."""
+    if world.neighbour:
+        rest_together(world)
+    elif world.remembered.lost:
+        rest_after_loss(world)
+    else:
+        rest(world, oracle)
+
+
 def rest(world: SimWorld, oracle: Oracle) -> None:
     """Faults are over: converge, ask the oracle, then see that nothing moves any more."""
     _settle(world)
     world.clock.advance(3700)
-    world.look_after()
-    _settle(world)
+    for _ in range(LOOKS_MAX):
+        world.look_after()
+        _settle(world)
+        if not any(map(world.is_stopped, world.config.connections)):
+            break
     oracle.at_rest()
+    gates(world)
     _stays_quiet(world)
 
 
@@ -65,7 +93,8 @@ def _settle(world: SimWorld) -> None:
     for n in range(ROUNDS_MAX):
         world.round()
         world.clock.advance(ROUND_SECONDS if n < SLOW_AFTER else 700)
-        if n >= enough and world.is_settled():
+        is_stopped = any(map(world.is_stopped, world.config.connections))
+        if n >= enough and (is_stopped or world.is_settled()):
             break
 
 
@@ -92,6 +121,7 @@ def _rounds_of_a_sweep(world: SimWorld) -> int:
     return 1 + max(
         ceil(len(v.ids) / (v.habits.page_size * world.config.connections[n].poll.pages_max))
         for n, v in world.vendors.items()
+        if not world.is_away(n)
     )
 
 

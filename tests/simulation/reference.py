@@ -84,7 +84,7 @@ class Story:
     def _objection(self, lost: int, won: int, now: int) -> str | None:
         """Why this edit may not give way to that one; None if it may."""
         why = self._fault(lost, won, now)
-        return "repeated" if why and self._repeats(lost) else why
+        return "repeated" if why and self._is_said_elsewhere(lost, now) else why
 
     def _fault(self, lost: int, won: int, now: int) -> str | None:
         if won > lost and self._may_know(won, lost):
@@ -181,10 +181,22 @@ class Story:
         moved = any(self._wrote(i, self.moments[won].at) for i in range(first, won))
         return first != lost and is_back and not moved
 
-    def _repeats(self, edit: int) -> bool:
-        """An earlier edit elsewhere had said the same."""
-        earlier, at = self._edits(edit), self.moments[edit].at
-        return any(self._brings(other, at, self._word(edit)) for other in earlier)
+    def _is_said_elsewhere(self, edit: int, until: int) -> bool:
+        """Another copy's edit said the same, and could be read before it was replaced."""
+        at, word = self.moments[edit].at, self._word(edit)
+        return any(
+            self._brings(other, at, word) and self._was_readable(other, until)
+            for other in self._edits(until)
+        )
+
+    def _was_readable(self, edit: int, until: int) -> bool:
+        at = self.moments[edit].at
+        for moment in self.moments[edit + 1 : until]:
+            if moment.act == "push" or (moment.act, moment.at) == ("poll", at):
+                return True
+            if moment.at == at:
+                return False
+        return False
 
     def _is_told(self, lost: int, until: int) -> bool:
         means = self._means(self.moments[lost].at, self._word(lost))

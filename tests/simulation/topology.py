@@ -51,13 +51,15 @@ UNKNOWN = {"bland": "triaged", "antimetal": "escalated", "zylon": "Parked"}
 
 @dataclass(frozen=True)
 class Topology:
-    """`document` is the configuration file; `streamless`: no record of the stream ever arrives."""
+    """`document` is the configuration file; `streamless`: no record of the stream ever arrives.
+    `neighbour`: what a second installation on the same vendors runs with."""
 
     document: dict[str, object]
     habits: dict[str, Habits]
     norm: NormHabits
     streamless: bool
     index_lag: int = 0
+    neighbour: "Topology | None" = None
 
     @property
     def kinds(self) -> dict[str, str]:

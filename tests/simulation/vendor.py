@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from issuebridge.adapters.identity import about, carries_line
 from issuebridge.domain.errors import AccessRefused, Gone, Rejected
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.reading import find_url
@@ -14,6 +15,7 @@ from issuebridge.domain.words import FIELDS
 from issuebridge.ports import Changes, Lane, Page
 from tests.fakes import FakeClock
 from tests.simulation.people import KEYS, Fate, HumanEdit, lines_of, our_line, words_of
+from tests.simulation.upheaval import Upheaval
 
 OPEN_WORDS = {
     "antimetal": ("investigating", "ready_to_fix"),
@@ -70,7 +72,8 @@ class Habits:
 @dataclass
 class Vendor:
     """`history` has every state of every issue with our time of it; `born_of` whose create it was;
-    `excuse` tells why an edit is no news to anybody; `ours` is what we left last."""
+    `excuse` tells why an edit is no news to anybody; `ours` is what we left last; `guard` is asked
+    before each write."""
 
     name: str
     kind: str
@@ -90,6 +93,8 @@ class Vendor:
     anchors: dict[str, tuple[float, int]] = field(default_factory=dict)
     windows: int = 0
     blank_until: datetime | None = None
+    upheaval: Upheaval = field(default_factory=Upheaval)
+    guard: Callable[[RemoteIssue], None] = lambda seen: None
 
     @property
     def skew(self) -> timedelta:
@@ -181,7 +186,7 @@ class Vendor:
     def restore(self, remote_id: str) -> None:
         self.clock.advance(0.1)
         old = self.now(remote_id)
-        if not old.deleted:
+        if not old.deleted or remote_id in self.upheaval.vanished:
             return
         word = {"status": BIRTH[self.kind]["status"]} if self.kind in SOFT else {}
         back = self._store(replace(old, raw={**old.raw, **word}, deleted=False))
@@ -211,7 +216,8 @@ class Vendor:
         if self.is_blank:
             return Page([], None)
         shown_at = self.clock.now() - timedelta(seconds=self.habits.list_lag)
-        known = [row for row in (self.as_of(i, shown_at) for i in self.ids) if row]
+        listed = [i for i in self.ids if self.upheaval.lists(i, shown_at)]
+        known = [row for row in (self.as_of(i, shown_at) for i in listed) if row]
         rows = [row for row in known if self.kind in SOFT or not row.deleted]
         if lane == "hot" and self.kind in OPEN_WORDS:
             rows = [row for row in rows if row.raw["status"] in OPEN_WORDS[self.kind]]
@@ -243,6 +249,8 @@ class Vendor:
 
     def get(self, remote_id: str) -> RemoteIssue:
         self.asked["get"] += 1
+        if into := self.upheaval.merged.get(remote_id):
+            return about(self.name, remote_id, self.get(into))
         self._demand(remote_id)
         return self.now(remote_id)
 
@@ -256,7 +264,7 @@ class Vendor:
 
     def _demand(self, remote_id: str) -> None:
         is_gone = self.now(remote_id).deleted and (self.kind not in SOFT or self.habits.hides)
-        if is_gone or self.is_blank:
+        if is_gone or self.is_blank or remote_id in self.upheaval.vanished:
             raise Gone(remote_id)
 
     def create(self, draft: Draft) -> RemoteIssue:
@@ -277,13 +285,15 @@ class Vendor:
         return issue
 
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
-        """By the reference; antimetal and zylon also by what else they show of a draft."""
+        """By our line; antimetal and zylon also by what else they show of a draft."""
         self.asked["find_created"] += 1
         self._demand_access()
         by = self.clock.now() - timedelta(seconds=self.habits.search_lag)
-        shown = self.ids if self.kind in SOFT else self.living
+        shown = [i for i in self.ids if self.upheaval.lists(i, by)]
+        shown = [i for i in shown if self.kind in SOFT or not self.now(i).deleted]
         known = [self.now(i) for i in shown if self.history[i][0][0] <= by]
-        found = [issue for issue in known if draft.reference in issue.description]
+        young = [issue for issue in known if issue.created_at and issue.created_at >= since]
+        found = [issue for issue in young if carries_line(issue.description, draft.reference)]
         return found or [issue for issue in known if self._could_be(issue, draft)]
 
     def _could_be(self, issue: RemoteIssue, draft: Draft) -> bool:
@@ -296,11 +306,13 @@ class Vendor:
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """Zylon's PUT writes the whole of what was read; the others only the changes."""
         self.asked["update"] += 1
+        self.guard(seen)
         if extra := set(changes) - WRITABLE[self.kind]:
             raise Broken(f"undocumented: {self.kind} has no way to write {extra}")
         self._check_changes(seen, changes)
         last = self.ours.get(seen.remote_id)
-        if last and last.updated_at and seen.updated_at and seen.updated_at < last.updated_at:
+        late = last and last.updated_at and seen.updated_at and seen.updated_at < last.updated_at
+        if late and not self.upheaval.shared:
             raise Broken(f"twice: two workers write to {seen.remote_id} at once")
         old = self._written_to(seen.remote_id)
         whole = {"status": seen.raw["status"], "description": seen.description}
@@ -311,8 +323,11 @@ class Vendor:
             kept["external_link"] = f'{{"provider":"link","url":"{kept["external_link"]}"}}'
         text = kept.pop("description", old.description)
         after = replace(old, raw={**old.raw, **kept}, description=text)
-        self.ours[seen.remote_id] = self._write(seen, changes, after)
-        return self.ours[seen.remote_id]
+        reply = self.ours[seen.remote_id] = self._write(seen, changes, after)
+        self.upheaval.wrote(seen.remote_id, changes, self.clock.now())
+        if word := self.upheaval.insists.get(seen.remote_id):
+            self.edit(seen.remote_id, "status", word)
+        return reply
 
     def _write(self, seen: RemoteIssue, changes: Changes, after: RemoteIssue) -> RemoteIssue:
         return self._store(after)
@@ -358,6 +373,9 @@ class Vendor:
         before = Counter(line["ref"] for line in lines_of(seen.description))
         if any(n > max(1, before[ref]) for ref, n in refs.items()):
             raise Broken(f"line: {seen.remote_id} gets our line twice: {text!r}")
+        strange = {r for r in before if r.startswith("ibnot") or r in self.upheaval.forged}
+        if lost := strange - set(refs):
+            raise Broken(f"line: {seen.remote_id} loses {lost}, which is not ours")
         self._check_text("description", text, DESCRIPTION_MAX[self.kind])
         if words_of(text) != words_of(seen.description):
             raise Broken(f"words: {seen.description!r} became {text!r}")

@@ -12,20 +12,22 @@ from pydantic import ValidationError
 
 from issuebridge.domain.config import switched_on
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.errors import Rejected, SyncError
-from issuebridge.domain.issue import CanonicalIssue
+from issuebridge.domain.errors import Rejected, SyncError, Tripped
+from issuebridge.domain.gate import GateState
+from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import resolve
 from issuebridge.domain.prompt import PromptRequest
 from issuebridge.domain.routing import Landscape
 from issuebridge.domain.words import Field
+from issuebridge.ports import Changes, Lane, Page
 from issuebridge.use_cases.by_hand import unlink
-from issuebridge.use_cases.gate import allow
 from issuebridge.use_cases.pipeline import Pipeline
 from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedger, dues
+from tests.simulation.deeds import DEEDS, Remembered
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
-from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate
+from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate, marks_in
 from tests.simulation.steps import (
     Add,
     Ask,
@@ -45,11 +47,14 @@ from tests.simulation.steps import (
     Wait,
     Work,
 )
+from tests.simulation.strange import Allow, Elsewhere, Return, Strange
 from tests.simulation.topology import Topology
 from tests.simulation.vendor import Vendor
 from tests.world import TRAITS
 
 ROUND_SECONDS = 45
+OURS = Installation("simul", "a key that only this world has")
+THEIRS = Installation("neigh", "a key that only the neighbour has")
 LONG_CALM = 4
 """After so many rounds every copy of what is settled has been looked at."""
 
@@ -94,22 +99,37 @@ class QuickIssueStore(FakeIssueStore):
 
 @dataclass
 class CountedConnectionStore(FakeConnectionStore):
+    clock: FakeClock = field(default_factory=FakeClock)
     writes: int = 0
+    shut_since: dict[str, datetime] = field(default_factory=dict)
 
     def save_seen(self, *given: Any) -> None:
         super().save_seen(*given)
         self.writes += 1
 
+    def save_gate(self, gate: GateState) -> GateState:
+        saved = super().save_gate(gate)
+        if saved.shut:
+            self.shut_since.setdefault(gate.connection, self.clock.now())
+        else:
+            self.shut_since.pop(gate.connection, None)
+        return saved
+
 
 class SimWorld:
-    def __init__(self, topology: Topology, make: Callable[..., Vendor] = Vendor) -> None:
+    def __init__(
+        self,
+        topology: Topology,
+        make: Callable[..., Vendor] = Vendor,
+        *,
+        clock: FakeClock | None = None,
+        installation: Installation = OURS,
+    ) -> None:
         self.topology = topology
-        self.clock = FakeClock()
+        self.clock = clock or FakeClock()
         self.figures: Counter[str] = Counter()
         self.effects = Effects(self.clock, self.play, figures=self.figures)
-        self.ledger = CountedLedger(clock=self.clock, lag=topology.index_lag)
-        self.connections = CountedConnectionStore()
-        self.store = QuickIssueStore(self.ledger, self.connections)
+        self.empty_table()
         self.vendors = {
             name: make(name, kind, self.clock, topology.habits[name])
             for name, kind in topology.kinds.items()
@@ -117,20 +137,45 @@ class SimWorld:
         self.norms = {
             n: Norm(self.clock, topology.norm) for n, k in topology.kinds.items() if k == "bland"
         }
-        for name, vendor in self.vendors.items():
-            vendor.excuse = partial(self._excuse, name)
-            vendor.is_linked = partial(self._is_linked, name)
-        for name, norm in self.norms.items():
-            norm.is_gone = partial(self._is_gone, name)
+        self._meet_vendors()
         self.lenses: defaultdict[tuple[str, str], list[Any]] = defaultdict(list)
         self.messages: list[PromptRequest] = []
         self.answered: set[int] = set()
         self.polled: Callable[[str], None] = lambda connection: None
         self.log: list[str] = []
         self.boundaries: list[int] = []
-        self.installation = Installation("simul", "a key that only this world has")
+        self.installation = installation
+        self.remembered = Remembered()
+        self.configs: list[tuple[datetime, Any]] = []
         self.calms: list[datetime] = []
         self._configure(topology.config())
+        self.neighbour = self._move_in()
+
+    def empty_table(self) -> None:
+        self.ledger = CountedLedger(clock=self.clock, lag=self.topology.index_lag)
+        self.connections = CountedConnectionStore(clock=self.clock)
+        self.store = QuickIssueStore(self.ledger, self.connections)
+
+    def _meet_vendors(self) -> None:
+        for name, vendor in self.vendors.items():
+            vendor.excuse = partial(self._excuse, name)
+            vendor.is_linked = partial(self._is_linked, name)
+        for name, norm in self.norms.items():
+            norm.is_gone = partial(self._is_gone, name)
+
+    def _move_in(self) -> "Neighbour | None":
+        theirs = self.topology.neighbour
+        return Neighbour(self, theirs) if theirs else None
+
+    def _signed(self, vendor: Vendor) -> Any:
+        """How this installation reaches a vendor."""
+        return Signed(vendor, self.installation.tag) if self.topology.neighbour else vendor
+
+    def push_config(self, document: dict[str, Any]) -> None:
+        loaded = filter(None, map(self.store.load, self.store.issues))
+        settled = [issue.issue_id for issue in loaded if not issue.pending]
+        self.remembered.configured.append((self.clock.now(), settled))
+        self._configure(type(self.config).model_validate(document))
 
     def _configure(self, config: Any) -> None:
         running = getattr(self, "config", None)
@@ -146,13 +191,16 @@ class SimWorld:
             for place, how in policy.fields.items():
                 if how.lens and how.lens.words not in self.lenses[name, place]:
                     self.lenses[name, place].append(how.lens.words)
+        self.configs.append((self.clock.now(), self.config))
         salt = self.config.model_dump_json()
         store, ledger, connections = (
             Watched(self.store, "store", self.effects),
             Watched(self.ledger, "ledger", self.effects),
             Watched(self.connections, "connections", self.effects),
         )
-        systems = {n: Watched(v, v.kind, self.effects) for n, v in self.vendors.items()}
+        systems = {
+            n: Watched(self._signed(v), v.kind, self.effects) for n, v in self.vendors.items()
+        }
         agents = {n: Watched(norm, "norm", self.effects) for n, norm in self.norms.items()}
         self.pipeline = Pipeline(
             store,
@@ -173,16 +221,25 @@ class SimWorld:
 
     # steps
 
-    def play(self, step: Step) -> None:
+    def play(self, step: Step | Strange) -> None:
         _PLAYERS[type(step)](self, step)
+
+    def is_away(self, connection: str) -> bool:
+        return connection not in self.config.connections
 
     def _add(self, step: Add) -> None:
         self.vendors[step.connection].file(step.title, step.words, dict(step.raw))
 
     def _copy(self, step: Copy) -> None:
         vendor = self.vendors[step.connection]
-        words = vendor.now(vendor.ids[step.nth]).description
-        vendor.copies.add(vendor.file("a copy made by hand", words, {}).remote_id)
+        if not vendor.ids:
+            return
+        source = vendor.ids[step.nth % len(vendor.ids)]
+        words = vendor.now(source).description
+        made = vendor.file("a copy made by hand", words, {})
+        if marks_in(words):
+            vendor.copies.add(made.remote_id)
+            vendor.upheaval.copied[made.remote_id] = source
 
     def _edit(self, step: Edit) -> None:
         vendor = self.vendors[step.connection]
@@ -195,6 +252,8 @@ class SimWorld:
             remote_id = vendor.ids[step.nth % len(vendor.ids)]
             tells = step.how not in LOSES_OUR_LINE and not vendor.habits.rewrites
             if not tells and not self._is_met(step.connection, remote_id):
+                return
+            if remote_id in vendor.copies:
                 return
             text = REWRITES[step.how](vendor.now(remote_id).description, step.text)
             vendor.describe(remote_id, text)
@@ -212,19 +271,25 @@ class SimWorld:
     def _unlink(self, step: Unlink) -> None:
         vendor, at = self.vendors[step.connection], step.connection
         remote_id = vendor.ids[step.nth % len(vendor.ids)] if vendor.ids else ""
-        issue_id = self.store.find(at, remote_id)
-        if issue_id:
+        issue = self.store.load(self.store.find(at, remote_id) or "")
+        if issue and at in issue.refs and not self.is_away(at):
+            issue_id = issue.issue_id
             unlink(self.store, self.landscape, issue_id, at, self.clock.now())
+            remote_id = issue.refs[at].remote_id
             vendor.let_go(vendor.now(remote_id), "its copy is unlinked")
 
     def _release(self, step: Release) -> None:
         vendor = self.vendors[step.connection]
         remote_id = vendor.ids[step.nth % len(vendor.ids)] if vendor.ids else ""
         issue_id = self.store.find(step.connection, remote_id)
-        if issue_id:
-            self.pipeline.release(issue_id, step.take)
+        if issue_id and not self.is_away(step.connection):
+            self.remembered.touched[issue_id] = self.clock.now()
+            with suppress(Tripped):
+                self.pipeline.release(issue_id, step.take)
 
     def _mode(self, step: Mode) -> None:
+        if self.is_away(step.connection):
+            return
         document = self.config.model_dump(by_alias=True)
         document["connections"][step.connection]["mode"] = step.mode
         with suppress(ValidationError):  # a route or a rule needs to write there
@@ -236,7 +301,7 @@ class SimWorld:
 
     def _ask(self, step: Ask) -> None:
         vendor = self.vendors[step.connection]
-        if vendor.ids:
+        if vendor.ids and not self.is_away(step.connection):
             body = {
                 "version": 1,
                 "issue": vendor.ids[step.nth % len(vendor.ids)],
@@ -249,10 +314,12 @@ class SimWorld:
             self.messages.append(PromptRequest.model_validate(body))
 
     def _learn(self, step: Learn) -> None:
+        if self.is_away(step.connection):
+            return
         document = self.config.model_dump(by_alias=True)
         maps = document["connections"][step.connection]["maps"]
         maps[step.field] = {raw: list(row) for raw, row in step.words}
-        self._configure(type(self.config).model_validate(document))
+        self.push_config(document)
 
     def _wait(self, step: Wait) -> None:
         self.clock.advance(step.seconds)
@@ -281,7 +348,7 @@ class SimWorld:
         that, or a push has set out to write it."""
         issue = self.store.load(self.store.find(connection, remote_id) or "")
         where, _, name = place.rpartition(".")
-        if issue is None:
+        if issue is None or connection not in issue.refs:
             return None
         ref, field = issue.refs[connection], cast("Field", name)
         if ref.ended:
@@ -313,6 +380,8 @@ class SimWorld:
             self.log.append(f"{step.job} {step.target}: {error!r}")
 
     def _poll(self, name: str) -> None:
+        if self.is_away(name):
+            return
         report = self.pull(name, remaining_seconds=self.effects.remaining_seconds)
         self.log.append(f"poll {name}: {report.summary()}")
 
@@ -342,6 +411,12 @@ class SimWorld:
             self.log.append(f"prompt {nth}: {error!r}")
         self.answered.add(nth)
 
+    # the operator, and a second installation
+
+    def _elsewhere(self, step: Elsewhere) -> None:
+        if self.neighbour:
+            self.neighbour.play(step.step)
+
     # calm
 
     def round(self) -> None:
@@ -358,14 +433,20 @@ class SimWorld:
             self.store.woken.clear()
 
     def look_after(self) -> None:
-        """What the operator does in the end: allow what an alarm says is missing, and put every
-        connection back to the mode it began with."""
+        """What the operator does in the end: bring back what was left out, allow what an alarm says
+        is missing or stopped, and put every connection back to the mode it began with."""
+        for name in list(self.remembered.away):
+            self.play(Return(name, anew=False))
         for name, settings in self.topology.config().connections.items():
             if self.config.connections[name].mode != settings.mode:
                 self._mode(Mode(name, settings.mode))
-            if self.connections.read(name).missing:
-                self.figures["allowed by the operator"] += 1
-                allow(self.connections, self.config, self.clock, name)
+            if self.connections.read(name).missing or self.is_stopped(name):
+                self.play(Allow(name))
+
+    def is_stopped(self, connection: str) -> bool:
+        """Whether a person is asked to look before this one goes on."""
+        gate = self.connections.gate(connection)
+        return bool(gate.shut or gate.foreign)
 
     def is_settled(self) -> bool:
         """Nobody waits for anything: a mark, rule, run, open effect, message, lease, pause, a look
@@ -398,7 +479,51 @@ class SimWorld:
         return {**sent, **kept, "runs": sum(len(norm.runs) for norm in self.norms.values())}
 
 
+@dataclass(frozen=True)
+class Signed:
+    """A vendor as one installation reaches it: each call tells whose it is."""
+
+    vendor: Vendor
+    tag: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.vendor, name)
+
+    def page(self, lane: Lane, cursor: str | None) -> Page:
+        vendor = self.vendor
+        vendor.upheaval.met_at.setdefault(self.tag, vendor.clock.now())
+        return vendor.page(lane, cursor)
+
+    def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
+        self.vendor.upheaval.writer = self.tag
+        return self.vendor.update(seen, changes)
+
+
+class Neighbour(SimWorld):
+    """A second installation on the same vendors, with a table of its own."""
+
+    def __init__(self, other: SimWorld, topology: Topology) -> None:
+        self.other = other
+        vendors = dict(zip(topology.kinds, other.vendors.values(), strict=True))
+        for vendor in vendors.values():
+            vendor.upheaval.shared = True
+        super().__init__(
+            topology,
+            lambda name, *_: vendors[name],
+            clock=other.clock,
+            installation=THEIRS,
+        )
+
+    def _meet_vendors(self) -> None:
+        """The people whose edits are remembered are those of the first one."""
+
+    def _signed(self, vendor: Vendor) -> Any:
+        return Signed(vendor, self.installation.tag)
+
+
 _PLAYERS: dict[type, Callable[[SimWorld, Any], None]] = {
+    **DEEDS,
+    Elsewhere: SimWorld._elsewhere,
     Add: SimWorld._add,
     Copy: SimWorld._copy,
     Edit: SimWorld._edit,

@@ -89,7 +89,7 @@ SWITCHES: dict[str, Switch] = {
     "multi_value_filters": Switch("repeated", ("repeated", "comma_too"), "status=todo,done"),
     "non_uuid_id": Switch(404, (404, 400), "T-1042 in place of the id"),
     "text_unit": Switch("utf16", ("utf16", "code_points", "bytes"), "what a limit counts"),
-    "bearer_prefix": Switch("reject", ("reject", "accept"), "Authorization with a scheme word"),
+    "bearer_prefix": Switch("accept", ("accept", "reject"), "Authorization with a scheme word"),
     "bad_resource_link": Switch("reject", ("reject", "skip"), "create with one unknown resource"),
     "duplicate_category": Switch(201, REPEATED, "a category name that exists"),
     "duplicate_relation": Switch(201, REPEATED, "the same relation again"),

@@ -95,7 +95,8 @@ def test_a_link_is_kept_whole_and_reads_alike_in_any_order(link, raw):
         ("2026-05-06T21:09:57", datetime(2026, 5, 6, 21, 9, 57, tzinfo=UTC)),
         ("0001-01-01T00:00:00+14:00", None),
         ("soon", None),
-        (1778101797, None),
+        (1778101797, datetime(2026, 5, 6, 21, 9, 57, tzinfo=UTC)),
+        (7, None),
         (None, None),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from issuebridge.adapters.http import _words, printable
+from issuebridge.adapters.answers import printable, words_of
 from issuebridge.adapters.payload import _word
 from issuebridge.domain import managed_line, prompt, reading, rewriting, text
 from issuebridge.domain.fingerprint import fingerprint
@@ -111,8 +111,8 @@ READERS = {
     "follow": followed,
     "rule_text": lambda words: rule_text(RULE, issue(words)),
     "printable": printable,
-    "an error's words": lambda words: printable(_words(words.encode("utf-8", "replace"))),
-    "an error's details": lambda words: _words(
+    "an error's words": lambda words: printable(words_of(words.encode("utf-8", "replace"))),
+    "an error's details": lambda words: words_of(
         json.dumps({"errors": [{"details": [words]}]}).encode()
     ),
     "a vendor's word": _word,

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from issuebridge.domain.errors import Rejected
+from issuebridge.use_cases.held import REMAINING_SECONDS_MIN
 from tests.world import World, connection, document
 
 PAGE_SECONDS = 6
@@ -176,10 +177,10 @@ def test_an_unordered_list_of_open_issues_goes_on_where_it_stopped_too():
 
 
 def test_time_for_the_first_page_alone_is_time_enough_to_get_on(world):
-    began = {"at": world.clock.now()}
+    began, seconds = {"at": world.clock.now()}, REMAINING_SECONDS_MIN + 12
     for _ in range(60):
         began["at"] = world.clock.now()
-        left = lambda: 42 - (world.clock.now() - began["at"]).total_seconds()  # noqa: E731
+        left = lambda: seconds - (world.clock.now() - began["at"]).total_seconds()  # noqa: E731
         world.pull("bland", remaining_seconds=left)
         world.clock.advance(timedelta(seconds=60).total_seconds())
     assert unstored(world) == []

@@ -144,6 +144,41 @@ def test_a_strangers_sentence_that_quotes_our_mark_is_an_issue_like_any_other():
     assert world.connections.gate("bland").foreign is None
 
 
+@pytest.mark.parametrize("status", ["todo", "closed"])
+def test_a_copy_of_our_line_that_stood_beside_its_source_never_takes_its_place(status):
+    world = World()
+    born, twin = pair(world)
+    bland, words = world.systems["bland"], world.systems["bland"].issues[twin].description
+    copied = bland.add("a stranger's", description=words, status=status)
+    world.rounds(3)
+    del bland.issues[twin]
+    world.rounds(6)
+    assert world.issue_of("bland", twin).refs["bland"].deleted
+    bland.edit(copied.remote_id, status="done")
+    bland.edit(copied.remote_id, status="todo")
+    world.rounds(3)
+    assert world.store.find("bland", copied.remote_id) is None
+    assert world.systems["antimetal"].issues[born].raw["status"] == "investigating"
+    assert copied.display_id in world.poll("bland").twins
+
+
+def test_a_copy_that_is_kept_back_for_anothers_mark_is_told_of_until_the_mark_is_gone():
+    world = World()
+    born, twin = pair(world)
+    bland, words = world.systems["bland"], world.systems["bland"].issues[twin].description
+    theirs = Installation.new().reference(issue_id_for("elsewhere", "1"), "bland")
+    bland.edit(twin, description=f"{words}\n\n[issuebridge ref={theirs}]")
+    world.systems["antimetal"].edit(born, status="resolved")
+    world.rounds(3)
+    name = bland.issues[twin].display_id
+    assert "nothing of ours is written to it" in world.poll("bland").marked[name]
+    assert bland.issues[twin].raw["status"] == "in_progress"
+    bland.edit(twin, description=words)
+    world.rounds(3)
+    assert name not in world.poll("bland").marked
+    assert bland.issues[twin].raw["status"] == "done"
+
+
 def test_a_copy_of_our_words_by_hand_is_a_twin_and_stops_nobody():
     lined = document()
     lined["connections"]["bland"]["carriers"] = {"external_link": "managed_line"}

@@ -118,17 +118,17 @@ class IssueStore(Protocol):
         history: Sequence[HistoryEntry] = (),
         *,
         wake: bool = False,
-        done: Effect | None = None,
-        linked: str | None = None,
+        done: Effect | Sequence[Effect] = (),
+        linked: str | Sequence[str] = (),
         pushing: str | None = None,
         points_at: str | None = None,
     ) -> CanonicalIssue:
-        """Store issue, history, a new ref and an effect that goes with them, all or nothing.
+        """Store issue, history, new refs and effects that go with them, all or nothing.
 
-        `linked` names the connection whose ref is new. `points_at`: the address elsewhere that the
-        issue's link is, for `pointing`. `pushing` names the connection we are about
-        to write to: its fingerprint of this issue holds no longer, or a person who puts the old
-        value back would go unseen.
+        `linked` names the connection whose ref is new, or several. `points_at`: the address
+        elsewhere that the issue's link is, for `pointing`. `pushing` names the connection we are
+        about to write to: its fingerprint of this issue holds no longer, or a person who puts the
+        old value back would go unseen.
 
         `issue.version` is the version it was read at (0: new); the answer has the new one.
         `wake` rings mirror. LostRace when somebody committed first or a ref is taken.

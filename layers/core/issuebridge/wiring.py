@@ -19,13 +19,15 @@ from issuebridge.adapters.clock import SystemClock
 from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.http import Http
+from issuebridge.adapters.rename import Rename as Rename  # noqa: PLC0414 - for ops, to name it
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
+from issuebridge.adapters.trust import trust
 from issuebridge.adapters.zylon import client as zylon
 from issuebridge.adapters.zylon import mapping as zylon_mapping
 from issuebridge.domain.config import Config, Connection, Kind
-from issuebridge.domain.errors import Rejected
+from issuebridge.domain.errors import Misconfigured, Rejected
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.prover import prove
@@ -71,7 +73,13 @@ def landscape(config: Config, tag: str = "") -> Landscape:
 
 
 def proven(config: Config) -> Landscape:
-    """The same, after the prover has let every word of every map come to rest."""
+    """The same, after the prover has let every word of every map come to rest, and each private
+    authority was read."""
+    for name, connection in config.connections.items():
+        try:
+            trust(connection.ca_pem)
+        except Misconfigured as error:
+            raise Misconfigured(f"connections.{name}.{error}") from error
     found = landscape(config)
     prove(found)
     return found
@@ -139,6 +147,9 @@ class Wiring:
         if self.config.connections[name].kind != "bland":
             raise Rejected(f"connection {name}: Norm works only at bland")
         return bland.BlandAgent(self.http(name))
+
+    def rename(self, old: str, new: str) -> Rename:
+        return Rename(self.table, self.store, self.ledger, self.connections, self.clock, old, new)
 
     def installation(self) -> Installation:
         """Misconfigured until `issuebridge push` has given this stack its own."""

@@ -68,19 +68,20 @@ class DynamoDBIssueStore:
         history: Sequence[HistoryEntry] = (),
         *,
         wake: bool = False,
-        done: Effect | None = None,
-        linked: str | None = None,
+        done: Effect | Sequence[Effect] = (),
+        linked: str | Sequence[str] = (),
         pushing: str | None = None,
         points_at: str | None = None,
     ) -> CanonicalIssue:
         new = issue.model_copy(update={"version": issue.version + 1})
+        names = [linked] if isinstance(linked, str) else linked
         puts = [
             _guarded(_issue_item(new, wake=wake), issue.version),
             *(self._history_put(new, n, entry) for n, entry in enumerate(history)),
-            *(_ref_puts(new, new.refs[linked]) if linked else ()),
+            *(put for name in names for put in _ref_puts(new, new.refs[name])),
         ]
-        if done:
-            puts.append(_guarded(_effect_item(_stored(done)), done.version))
+        for effect in [done] if isinstance(done, Effect) else done:
+            puts.append(_guarded(_effect_item(_stored(effect)), effect.version))
         if pushing:
             puts.append({"Item": _pushed(pushing, new.refs[pushing].remote_id, new.version)})
         if points_at:
@@ -192,7 +193,7 @@ class DynamoDBLedger:
         return Effect.model_validate_json(item["doc"]["S"]) if item else None
 
     def find(self, keys: Sequence[str]) -> Sequence[Effect]:
-        items = self.table.get_all([(f"EFFECT#{key}", "EFFECT") for key in keys])
+        items = self.table.get_all([(f"EFFECT#{key}", "EFFECT") for key in dict.fromkeys(keys)])
         return [Effect.model_validate_json(item["doc"]["S"]) for item in items]
 
     def put(self, effect: Effect) -> Effect:

@@ -28,14 +28,17 @@ SWEPT_KEPT = timedelta(days=7)
 class DynamoDBConnectionStore:
     table: Table
 
-    def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
-        """A retry after a lost answer finds itself as the taker, and takes it again."""
+    def acquire(
+        self, connection: str, now: datetime, lease_seconds: float, taker: str | None = None
+    ) -> ConnectionState:
+        """A retry after a lost answer finds itself as the taker, and takes it again; so does
+        whoever names itself as the `taker`."""
         item = self.table.update(
             (f"CONNECTION#{connection}", "STATE"),
             "SET former = if_not_exists(lease_until, :over), lease_until = :until, "
             "taker = :taker ADD generation :one",
             "attribute_not_exists(lease_until) OR lease_until <= :now OR taker = :taker",
-            taker=text(uuid.uuid4().hex),
+            taker=text(taker or uuid.uuid4().hex),
             until=text(stamp(now + timedelta(seconds=lease_seconds))),
             now=text(stamp(now)),
             one=number(1),

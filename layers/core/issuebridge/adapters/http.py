@@ -5,19 +5,16 @@ only reads is repeated in here, and one that writes and has no clear answer is A
 """
 
 import json
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from itertools import count
-from random import SystemRandom
 from re import sub
-from threading import Lock
 from urllib.parse import quote, urlencode
 
+from issuebridge.adapters.access import Access
 from issuebridge.adapters.answers import (
     RETRY_AFTER_SECONDS_DEFAULT,
     date_of,
@@ -26,7 +23,6 @@ from issuebridge.adapters.answers import (
     printable,
     words_of,
 )
-from issuebridge.adapters.clock import SystemClock
 from issuebridge.adapters.json_text import TooManyParts, read_json
 from issuebridge.adapters.network import (
     BODY_BYTES_MAX,
@@ -38,6 +34,7 @@ from issuebridge.adapters.network import (
     over_network,
     within,
 )
+from issuebridge.adapters.pacing import Pacer, Timing
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
@@ -60,8 +57,6 @@ PAUSE_SECONDS_MAX = 5
 SKEW_NOISE = timedelta(seconds=2)
 SKEW_MAX = timedelta(days=1)
 EDGE_BYTES = 4096
-LET_IN_SECONDS = 300
-"""How long a key that was let in counts as a good one."""
 
 _PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, *range(500, 600)}
 _NO_ACCESS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, *range(300, 400)}
@@ -79,32 +74,6 @@ class TooLarge(Rejected):
         super().__init__(message)
         self.head = reply.body[:EDGE_BYTES]
         self.tail = (reply.body[-EDGE_BYTES:] + reply.tail)[-EDGE_BYTES:]
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Time and chance, for tests to replace."""
-
-    sleep: Callable[[float], None] = time.sleep
-    monotonic: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = SystemClock().now
-    chance: Callable[[], float] = SystemRandom().random
-
-
-class Pacer:
-    """Lets at most so many requests a second start, in the order they ask."""
-
-    def __init__(self, per_second: float, timing: Timing) -> None:
-        self._gap, self._timing = 1 / per_second, timing
-        self._next, self._lock = -math.inf, Lock()
-
-    def wait(self) -> None:
-        with self._lock:
-            now = self._timing.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._gap
-        if start > now:
-            self._timing.sleep(start - now)
 
 
 class _BlindlyLimited(RateLimited):
@@ -125,36 +94,6 @@ class _Call:
 
     def unclear(self, message: str) -> Transient:
         return Transient(message) if self.method == "GET" else Ambiguous(message)
-
-
-class _Access:
-    """What the key was let in to lately: whether a refusal concerns the key, or one issue alone.
-
-    To read proves nothing of the right to write: a second issue that may not be written says that
-    none may.
-    """
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._listed_at = self._read_at = -math.inf
-        self._unwritable: set[str] = set()
-
-    def granted(self, call: _Call) -> None:
-        if call.method != "GET":
-            self._unwritable.clear()
-            return
-        self._read_at = self._monotonic()
-        self._listed_at = self._listed_at if call.ids else self._read_at
-
-    def is_refused_alone(self, call: _Call) -> bool:
-        if not call.ids:
-            self._listed_at = self._read_at = -math.inf
-            return False
-        if call.method == "GET":
-            return self._monotonic() - self._read_at <= LET_IN_SECONDS
-        self._unwritable.add(call.ids[0])
-        is_key_good = self._monotonic() - self._listed_at <= LET_IN_SECONDS
-        return is_key_good and len(self._unwritable) == 1
 
 
 @dataclass(repr=False)
@@ -182,7 +121,7 @@ class Http:
 
     def __post_init__(self) -> None:
         self._pacer = Pacer(self.requests_per_second, self.timing)
-        self._access = _Access(self.timing.monotonic)
+        self._access = Access(self.timing.monotonic)
 
     @property
     def skew(self) -> timedelta:
@@ -219,8 +158,8 @@ class Http:
         if not all(part.strip(".") for part in ids):
             raise Gone(f"{name}: an empty id names no issue")
         parts = iter(ids)
-        filled = sub("{[^}]*}", lambda _: quote(next(parts), safe=""), path)
-        return f"{self.base_url}{filled}?{urlencode(query)}".rstrip("?")
+        filled = sub("{[^}]*}", lambda _: quote(next(parts), safe="", errors="replace"), path)
+        return f"{self.base_url}{filled}?{urlencode(query, errors='replace')}".rstrip("?")
 
     def _key(self, secret: Callable[[], str]) -> str:
         key = secret()
@@ -278,7 +217,7 @@ class Http:
         if len(reply.body) > BODY_BYTES_MAX:
             raise _too_large(call, reply, f"larger than {BODY_BYTES_MAX} bytes")
         if not reply.body.strip() and call.method != "GET":
-            self._access.granted(call)
+            self._access.granted(call.method, call.ids)
             return None
         try:
             document = read_json(reply.body)
@@ -288,7 +227,7 @@ class Http:
             if self.login_pages and call.method == "GET" and is_html(reply.body):
                 raise self._no_access(call, f"{call.name}: a login page") from error
             raise call.unclear(f"{call.name}: {reply.status}, and no JSON in it") from error
-        self._access.granted(call)
+        self._access.granted(call.method, call.ids)
         return document
 
     def _refused(self, call: _Call, reply: Reply) -> SyncError:
@@ -309,7 +248,7 @@ class Http:
         return call.unclear(said) if status in _PASSING else Rejected(said)
 
     def _no_access(self, call: _Call, said: str) -> SyncError:
-        if self._access.is_refused_alone(call):
+        if self._access.is_refused_alone(call.method, call.ids):
             return Refused(f"{said}: only for this issue, as the key is accepted for others")
         return AccessRefused(f"{said}: {self._remedy()}")
 

@@ -3,12 +3,14 @@
 import html
 import re
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from issuebridge.adapters.payload import id_of
 from issuebridge.domain.errors import Moved
 from issuebridge.domain.issue import RemoteIssue
+
+NOISE = timedelta(seconds=2)
 
 _QUOTATION_ENDS = re.compile(r"</blockquote\s*>", re.IGNORECASE)
 _QUOTATION_BEGINS = re.compile(r"<blockquote\b", re.IGNORECASE)
@@ -63,5 +65,6 @@ def _lines(text: str) -> list[str]:
 
 
 def born_before(remote: RemoteIssue, theirs: datetime) -> bool:
-    """Whether it is known to be older than this time by the vendor's clock."""
-    return remote.created_at is not None and remote.created_at < theirs
+    """Whether it is known to be older than this time by the vendor's clock, as far as the date of
+    an answer, in whole seconds, tells that clock."""
+    return remote.created_at is not None and remote.created_at < theirs - NOISE

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +17,13 @@ from issuebridge.domain.issue import RemoteIssue
 SIZES = (100, 20, 4, 1)
 """How many rows a page is asked for, should more of them be too large."""
 SKIPPED_MAX = 10
+ROWS_MAX = 5000
+"""A server may not heed the size that is asked for, and still be read."""
 ID_MAX = 100
 
 _ENDING = re.compile(
     rb'"(after|has_more|has_next_page|next_cursor|total_count)"\s*:\s*'
-    rb'("(?:[^"\\]|\\.){0,1000}"|null|true|false|\d{1,15})'
+    rb'("[ !#-\[\]-~]{0,1000}"|null|true|false|\d{1,15})'
 )
 
 Row = dict[str, Any]
@@ -41,8 +43,10 @@ def read_one(row: object, read: Read) -> RemoteIssue | None:
         return None
 
 
-def read_rows(rows: Iterable[object], id_name: str, read: Read) -> Rows:
+def read_rows(rows: Sequence[object], id_name: str, read: Read) -> Rows:
     """What has no id is no issue; it is only counted."""
+    if len(rows) > ROWS_MAX:
+        raise Transient(f"{len(rows)} rows in one page: more than {ROWS_MAX} are not read")
     found, nameless = Rows([], []), 0
     for row in rows:
         name = id_of(row.get(id_name)) if isinstance(row, dict) else None
@@ -79,7 +83,9 @@ class Skipped:
 
 
 def skipped(error: TooLarge, id_name: str) -> Skipped:
-    named = re.search(rb'"%s"\s*:\s*("[^"\\]{1,100}"|\d{1,18})' % id_name.encode(), error.head)
+    named = re.search(
+        rb'"%s"\s*:\s*("[ !#-\[\]-~]{1,100}"|\d{1,18})' % id_name.encode(), error.head
+    )
     remote_id = str(json.loads(named[1])) if named else None
     ending = {found[1].decode(): json.loads(found[2]) for found in _ENDING.finditer(error.tail)}
     return Skipped(error, remote_id, ending)

@@ -89,7 +89,7 @@ def _key_in(name: str, value: str) -> str:
     if value.lstrip().startswith("{"):
         try:
             value = json.loads(value)["api_key"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise Misconfigured(f'secret {name}: store the key, or {{"api_key": "..."}}') from None
     if not isinstance(value, str) or not value.strip():
         raise Misconfigured(f"secret {name} is empty: store the API key in it")

@@ -159,6 +159,9 @@ class Table:
         }
         self._call("delete_item", call)
 
+    def remove(self, key: Key) -> None:
+        self._call("delete_item", {"Key": _key(key)})
+
     def write_all(self, puts: Sequence[Item]) -> None:
         """All of these puts or none. Each is `{"Item": …}` with its own condition, if any."""
         check_transaction([put["Item"] for put in puts])

@@ -219,7 +219,8 @@ def _restored(issue: CanonicalIssue, policy: Policy) -> CanonicalIssue:
     last, base = issue.edits.get("status"), ref.baselines.get("status")
     if base is None or last is None or last.by != _deleted_at(policy.connection):
         return issue
-    known = base.model_copy(update={"value": issue.status, "raws": (None,) * len(base.raws)})
+    blank = (None,) * len(base.raws)
+    known = Baseline(value=issue.status, raws=blank, edit_at=last.at)
     baselines = {**ref.baselines, "status": known}
     return with_ref(issue, ref.model_copy(update={"deleted": False, "baselines": baselines}))
 

@@ -21,6 +21,8 @@ from issuebridge.domain.reading import Reading, Source, agrees, carries, find_ur
 from issuebridge.domain.rewriting import same_link
 from issuebridge.domain.words import Field
 
+SET_ANEW = "\0 set anew"
+"""A base that no value is equal to."""
 ROLLED_BACK = "older than what was seen of it: restored from a backup? take theirs, or push ours"
 
 
@@ -126,9 +128,9 @@ class FieldMerge:
         set aside and went back to the baseline gives up its edit, which is told."""
         sent = self.ref.sending.get(self.name)
         is_ours = sent and all(self._shows(s, sent, place) for place, s in enumerate(self.reading))
-        value = sent.value if sent and is_ours else baseline.value
-        shown_now = self._confirmed(Baseline(value=value, raws=self.raws))
-        issue = self._with(shown_now, thaw=True)
+        known = sent if sent and is_ours else baseline
+        value = known.value
+        issue = self._with(self._confirmed(known.model_copy(update={"raws": self.raws})), thaw=True)
         note, ours = self.ref.notes.get(self.name), self._ours
         set_aside = note is not None and note.kind in ("frozen", "held")
         if not set_aside or ours == value or self._means(ours):
@@ -147,7 +149,8 @@ class FieldMerge:
         """What this read has shown, agreed on if it needs no write: whatever is edited here from
         now on was edited in the knowledge of our value."""
         if agrees(self.policy.fields[self.name], shown.raws, self._ours):
-            return shown.model_copy(update={"value": self._ours})
+            last = self.issue.edits.get(self.name)
+            return shown.model_copy(update={"value": self._ours, "edit_at": last and last.at})
         return shown
 
     def _first_meeting(self) -> tuple[CanonicalIssue, list[HistoryEntry]]:
@@ -160,10 +163,11 @@ class FieldMerge:
         if self.policy.connection != self.issue.origin:
             issue = self._with(self._confirmed(shown), thaw=True)
             return issue, self._overruled(issue, source) if source.value else []
-        issue = self._with(shown, thaw=True)
         if source.value is None:
-            return issue, []
-        return self._take(issue, source.value), [self._entry("pulled", None, source.value)]
+            return self._with(shown, thaw=True), []
+        if self.name in self.issue.edits:  # it was frozen here, and set elsewhere meanwhile
+            return self._edited(Baseline(value=None, raws=()), source)
+        return self._taken(source.value), [self._entry("pulled", None, source.value)]
 
     def _overruled(self, issue: CanonicalIssue, source: Source) -> list[HistoryEntry]:
         ours = self._ours
@@ -181,34 +185,42 @@ class FieldMerge:
         ours = self._ours
         lens = self.policy.fields[self.name].lens
         if source.value == ours or (lens and lens.means(source.raw, ours)):
-            return self._seconded(self._with(Baseline(value=ours, raws=self.raws), thaw=True)), []
+            return self._seconded(ours), []
         winner = self._winner()
-        # What nobody edited, such as the link across by default, is no side of a conflict.
-        base = baseline.value if self.name in self.issue.edits else ours
         merged = merge_field(
-            baseline=base, canonical=ours, remote=source.value, winner=winner or "remote"
+            baseline=self._base(baseline, ours),
+            canonical=ours,
+            remote=source.value,
+            winner=winner or "remote",
         )
         if merged.conflict and winner is None:
             return self._noted("held", f"edited on both sides: {ours} here", source.value)
-        issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
         if merged.write_to != "canonical":
+            issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
             return issue, [self._entry("conflict", source.value, ours, detail="this edit lost")]
         outcome = "conflict" if merged.conflict else "pulled"
         detail = f"lost: {ours} of {self._last_edit().by}" if merged.conflict else None
-        taken = self._take(issue, source.value)
-        return taken, [self._entry(outcome, ours, source.value, detail=detail)]
+        return self._taken(source.value), [self._entry(outcome, ours, source.value, detail=detail)]
 
-    def _seconded(self, issue: CanonicalIssue) -> CanonicalIssue:
-        """Two people made the same edit: it is as late as the later one, and preferred as both."""
-        last = issue.edits.get(self.name)
+    def _base(self, baseline: Baseline, ours: str | None) -> str | None:
+        """What nobody edited, such as the link across by default, is no side of a conflict. What
+        was set anew since, to the same value even, was agreed on by nobody."""
+        last = self.issue.edits.get(self.name)
         if last is None:
-            return issue
+            return ours
+        is_news = last.by != self.policy.connection and baseline.edit_at not in (None, last.at)
+        return SET_ANEW if is_news else baseline.value
+
+    def _seconded(self, ours: str | None) -> CanonicalIssue:
+        """Two people made the same edit: it is as late as the later one, and preferred as both."""
         mine = Edit(by=self.policy.connection, at=self.seen.edited_at)
+        last = self.issue.edits.get(self.name, mine)
         first, second = sorted((last, mine), key=lambda edit: edit.at, reverse=True)
         others = dict.fromkeys((second.by, *last.also))
         also = tuple(name for name in others if name != first.by)
-        both = first.model_copy(update={"also": also})
-        return issue.model_copy(update={"edits": {**issue.edits, self.name: both}})
+        shown = Baseline(value=ours, raws=self.raws, edit_at=first.at)
+        edits = {**self.issue.edits, self.name: first.model_copy(update={"also": also})}
+        return self._with(shown, thaw=True).model_copy(update={"edits": edits})
 
     def _last_edit(self) -> Edit:
         return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.seen.now)
@@ -225,8 +237,9 @@ class FieldMerge:
             return "canonical"
         return "remote" if self.seen.edited_at > last.at else "canonical"
 
-    def _take(self, issue: CanonicalIssue, value: str | None) -> CanonicalIssue:
+    def _taken(self, value: str | None) -> CanonicalIssue:
         edit = Edit(by=self.policy.connection, at=self.seen.edited_at)
+        issue = self._with(Baseline(value=value, raws=self.raws, edit_at=edit.at), thaw=True)
         return issue.model_copy(
             update={self.name: value, "edits": {**issue.edits, self.name: edit}}
         )

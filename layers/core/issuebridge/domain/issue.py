@@ -58,10 +58,12 @@ class RemoteIssue:
 
 
 class Baseline(Frozen):
-    """What both copies last agreed on: our value, and the remote's raw value in each place."""
+    """What both copies last agreed on: our value, and the remote's raw value in each place.
+    `edit_at` tells which edit had given our value: the same value may be set anew."""
 
     value: str | None
     raws: tuple[str | None, ...]
+    edit_at: datetime | None = None
 
 
 class FieldNote(Frozen):
@@ -176,7 +178,8 @@ class CanonicalIssue(Frozen):
 
     `prompts` are the ledger keys of the prompts that have not ended, in their order: the first has
     its turn, until its run ends. `asks` says which rule is due to prompt Norm, and when. `joined`
-    is the issue that took over the only copy of this one.
+    is the issue that took over the only copy of this one. `asked`: the key under which a
+    counterpart was asked for, by connection, where that had another name then.
     """
 
     issue_id: str
@@ -198,6 +201,7 @@ class CanonicalIssue(Frozen):
     asks: dict[str, datetime] = {}
     fired: dict[str, Fired] = {}
     joined: str | None = None
+    asked: dict[str, str] = {}
     version: int = 0
 
     def value(self, name: Field) -> str | None:

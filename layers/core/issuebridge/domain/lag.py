@@ -109,8 +109,11 @@ def is_unconfirmed(issue: CanonicalIssue, policy: Policy) -> bool:
 
 def _awaits_read(issue: CanonicalIssue, ref: ExternalRef, name: Field, field: FieldPolicy) -> bool:
     base, note = ref.baselines.get(name), ref.notes.get(name)
-    value = wanted(issue, ref.connection, name)
-    if base is None or name not in issue.edits or base.value == value:
+    value, last = wanted(issue, ref.connection, name), issue.edits.get(name)
+    if base is None or last is None:
+        return False
+    is_news = last.by != ref.connection and base.edit_at not in (None, last.at)
+    if base.value == value and not is_news:
         return False
     return (note is None or note.kind == "unsupported") and agrees(field, base.raws, value)
 

@@ -50,8 +50,8 @@ REF = {
     "names": 2 * ID + 300,
     "url": PAGE_URL,
     "times and marks": 500,
-    "baselines": 2 * LINK + RAW_LINK + 1_200,
-    "sending": 2 * LINK + RAW_LINK + 1_500,
+    "baselines": 2 * LINK + RAW_LINK + 1_400,
+    "sending": 2 * LINK + RAW_LINK + 1_700,
     "notes": 2 * LINK + RAW_LINK + 4 * (REASON + 250) + 750,
     "comments": LINK,
     "writes": 4 * (WRITES_MAX * 30 + 20),
@@ -71,6 +71,7 @@ ISSUE = {
     "prompts": PROMPTS_MAX * 30,
     "asks": RULES_MAX * 70,
     "fired": RULES_MAX * 90,
+    "asked": (REFS_MAX + TARGETS_MAX) * 90,
     "rest": 500,
 }
 

@@ -42,6 +42,14 @@ def reference_of(issue: CanonicalIssue, connection: str) -> str:
     return (ref.reference if ref else None) or reference_for(issue.issue_id, connection)
 
 
+def keys_of(issue: CanonicalIssue, connection: str, installation: Installation) -> list[str]:
+    """Under which the ledger may know a counterpart there: as asked for when the connection had
+    another name, as now, and as from before installations had keys."""
+    asked = [issue.asked[connection]] if connection in issue.asked else []
+    now = installation.reference(issue.issue_id, connection)
+    return [*asked, now, reference_for(issue.issue_id, connection)]
+
+
 def is_mark(text: str) -> bool:
     """Whether this has exactly the form of a reference, whoever made it."""
     return _FORM.fullmatch(text) is not None

@@ -170,7 +170,8 @@ def _expected(
 ) -> Baseline:
     raws = list(issue.refs[policy.connection].baselines[name].raws)
     raws[place] = raw
-    return Baseline(value=value, raws=tuple(raws))
+    last = None if name == "line" else issue.edits.get(name)
+    return Baseline(value=value, raws=tuple(raws), edit_at=last and last.at)
 
 
 def managed_line(

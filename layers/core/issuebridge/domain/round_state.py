@@ -24,11 +24,17 @@ class Failing(Frozen):
 
 class Twin(Frozen):
     """A second copy of an issue that has one at this connection: a person shall close it. `since`:
-    the other one was not found then, so this may be the same under a new id."""
+    the other one was not found then, so this may be the same under a new id. `over`: it is closed.
+    """
 
     name: Name
     issue_id: str
     since: datetime | None = None
+    over: bool = False
+
+    @property
+    def is_told(self) -> bool:
+        return not (self.since or self.over)
 
 
 class Marked(Frozen):

@@ -100,7 +100,7 @@ def not_taken(route: Route, issue: CanonicalIssue) -> str | None:
         return "it is gone, or unlinked, where it was born"
     if origin.foreign:
         return f"another issuebridge writes to it: its mark {origin.foreign} stands there"
-    return _too_old(route, issue) or _filtered(route, issue)
+    return _filtered(route, issue) or _too_old(route, issue)
 
 
 def _too_old(route: Route, issue: CanonicalIssue) -> str | None:

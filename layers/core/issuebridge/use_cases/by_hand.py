@@ -13,11 +13,10 @@ from issuebridge.domain.issue import (
     FieldNote,
     HistoryEntry,
     comment_key,
-    reference_for,
     with_ref,
 )
 from issuebridge.domain.lag import settle
-from issuebridge.domain.mark import Installation
+from issuebridge.domain.mark import Installation, keys_of
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.routing import Landscape
 from issuebridge.domain.taking import SET_ASIDE
@@ -48,25 +47,29 @@ class Release:
     installation: Callable[[], Installation]
     clock: Clock
 
-    def __call__(self, issue_id: str, take: Side) -> CanonicalIssue:
-        """`take` decides what is held: for the value we hold, or for the copy's own.
+    def __call__(self, issue_id: str, take: Side, at: str | None = None) -> CanonicalIssue:
+        """`take` decides what is held: for the value we hold, or for the copy's own; `at`: of what
+        is held only that at this connection.
 
         LostRace if the issue keeps changing meanwhile; Tripped where what a copy says may not pass.
         """
 
         def step() -> CanonicalIssue:
             issue, now = stored(self.store, issue_id), self.clock.now()
-            freed = settle(_freed(issue, take, now), self.landscape, now)
-            self._ask_gates(issue, freed, take)
-            for name in {*issue.parked, *issue.pending}:
+            freed = settle(_freed(issue, take, now, at), self.landscape, now)
+            self._ask_gates(issue, freed, take, at)
+            for name in {*issue.parked, *issue.pending} - freed.parked.keys():
                 self._replan(issue, name, now)
             return self.store.commit(freed, wake=bool(freed.pending))
 
         return until_won(issue_id, step)
 
-    def _ask_gates(self, issue: CanonicalIssue, freed: CanonicalIssue, take: Side) -> None:
+    def _ask_gates(
+        self, issue: CanonicalIssue, freed: CanonicalIssue, take: Side, at: str | None
+    ) -> None:
         """What a copy says passes its gate, also if a person lets it."""
-        said = [name for name in issue.refs if take == "theirs" and _held(issue, name)]
+        theirs = [name for name in issue.refs if take == "theirs" and at in (None, name)]
+        said = [name for name in theirs if held(issue, name)]
         if why := self.gate.shut(said):
             raise Tripped(why)
         for connection in said:
@@ -74,10 +77,9 @@ class Release:
 
     def _replan(self, issue: CanonicalIssue, connection: str, now: datetime) -> None:
         """What was refused, or was set aside since it kills its worker."""
-        issue_id, ref = issue.issue_id, issue.refs.get(connection)
-        keys = [self.installation().reference(issue_id, connection)]
-        keys.append(reference_for(issue_id, connection))
-        keys += [comment_key(issue_id, connection, ref.posted)] if ref else []
+        ref = issue.refs.get(connection)
+        keys = keys_of(issue, connection, self.installation())
+        keys = [*keys, *([comment_key(issue.issue_id, connection, ref.posted)] if ref else [])]
         for effect in self.ledger.find(keys):
             if effect.state == "parked":
                 self.ledger.put(effect.again(now))
@@ -131,8 +133,7 @@ def give_up(
         issue = stored(store, issue_id)
         if connection in issue.refs:
             raise Rejected(f"it has a copy at {connection}: `issuebridge unlink` lets that go")
-        keys = [installation.reference(issue_id, connection), reference_for(issue_id, connection)]
-        for effect in ledger.find(keys):
+        for effect in ledger.find(keys_of(issue, connection, installation)):
             if effect.is_open:
                 ledger.put(effect.given_up(GIVEN_UP))
         pending = {name: mark for name, mark in issue.pending.items() if name != connection}
@@ -142,28 +143,31 @@ def give_up(
     return until_won(issue_id, step)
 
 
-def _freed(issue: CanonicalIssue, take: Side, now: datetime) -> CanonicalIssue:
+def _freed(issue: CanonicalIssue, take: Side, now: datetime, at: str | None) -> CanonicalIssue:
     """Without notes; a held edit becomes the base from which the side taken has moved."""
-    freed = issue.model_copy(update={"parked": {}, "pending": {}, "asks": {}})
+    parked = {name: why for name, why in issue.parked.items() if at not in (None, name)}
+    freed = issue.model_copy(update={"parked": parked, "pending": {}, "asks": {}})
     for connection, ref in issue.refs.items():
-        held = _held(issue, connection)
+        if at not in (None, connection):
+            continue
+        mine = held(issue, connection)
         baselines = dict(ref.baselines)
-        for name, note in held.items():
+        for name, note in mine.items():
             baselines[name] = Baseline(value=note.value, raws=note.raws)
         notes = {name: note for name, note in ref.notes.items() if note.kind == "frozen"}
-        seen_at = None if held else ref.remote_updated_at
+        seen_at = None if mine else ref.remote_updated_at
         update = {"baselines": baselines, "notes": notes, "writes": {}}
         update |= {"remote_updated_at": seen_at}
         refs = {**freed.refs, connection: ref.model_copy(update=update)}
-        values: dict[str, object] = {name: note.value for name, note in held.items()}
-        edits = {**freed.edits, **dict.fromkeys(held, Edit(by=connection, at=now))}
+        values: dict[str, object] = {name: note.value for name, note in mine.items()}
+        edits = {**freed.edits, **dict.fromkeys(mine, Edit(by=connection, at=now))}
         theirs = {**values, "edits": edits}
         taken = theirs if take == "theirs" else {}
         freed = freed.model_copy(update={"refs": refs, **taken})
     return freed
 
 
-def _held(issue: CanonicalIssue, connection: str) -> dict[Field, FieldNote]:
+def held(issue: CanonicalIssue, connection: str) -> dict[Field, FieldNote]:
     """What this copy says and a person decides about."""
     notes = issue.refs[connection].notes
     found = {name: notes[name] for name in FIELDS if name in notes}

@@ -8,9 +8,9 @@ from functools import partial
 from issuebridge.domain.config import Config
 from issuebridge.domain.converge import link, observe
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.issue import CanonicalIssue, Draft, RemoteIssue, reference_for
+from issuebridge.domain.issue import CanonicalIssue, Draft, RemoteIssue
 from issuebridge.domain.lag import newly_pending
-from issuebridge.domain.mark import Installation
+from issuebridge.domain.mark import Installation, keys_of
 from issuebridge.domain.push import draft_counterpart
 from issuebridge.domain.routing import Landscape, not_taken
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
@@ -73,11 +73,9 @@ class CreateCounterpart:
         )
 
     def _planned(self, issue: CanonicalIssue, connection: str) -> Effect | None:
-        """Its row, also from before installations had keys."""
-        reference = self.installation().reference(issue.issue_id, connection)
-        return self.ledger.get(reference) or self.ledger.get(
-            reference_for(issue.issue_id, connection)
-        )
+        """Its row, whatever it was asked for under."""
+        rows = map(self.ledger.get, keys_of(issue, connection, self.installation()))
+        return next((effect for effect in rows if effect), None)
 
     def look(self, effect: Effect) -> Step:
         if not self.landscape.policies[effect.connection].may_write:

@@ -19,7 +19,7 @@ from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.stored import stored
 from issuebridge.use_cases.submit_prompt import Prompted, SubmitPrompt
 
-REMAINING_SECONDS_MIN = 30
+REMAINING_SECONDS_MIN = 50
 DRIFT_WITHIN = timedelta(hours=1)
 FAR_BACK = timedelta(hours=6)
 

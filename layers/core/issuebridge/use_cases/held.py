@@ -8,7 +8,7 @@ from datetime import datetime
 from issuebridge.domain.round_state import ConnectionState, Entry, Listed
 from issuebridge.use_cases.pull_report import PullReport
 
-REMAINING_SECONDS_MIN = 30
+REMAINING_SECONDS_MIN = 50
 """One more read may take a connect and a read time-out, and the state must still be stored."""
 
 

@@ -13,7 +13,7 @@ from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.lag import settle
 from issuebridge.domain.limits import REFS_MAX
-from issuebridge.domain.mark import Installation
+from issuebridge.domain.mark import Installation, keys_of
 from issuebridge.domain.routing import Landscape, points_across
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.gate import Gate
@@ -23,6 +23,16 @@ from issuebridge.use_cases.races import until_won
 from issuebridge.use_cases.stored import stored
 
 NOT_YET = timedelta(seconds=60)
+NOT_KNOWN_PAUSE_MAX = timedelta(hours=6)
+EMPTY: dict[str, object] = {
+    "refs": {},
+    "pending": {},
+    "asks": {},
+    "parked": {},
+    "runs": (),
+    "fired": {},
+}
+"""What is left of an issue whose only copy another one took over."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class PairLinked:
         pointing = () if leads else self._pointing_at(issue, connection)
         if not leads and not pointing:
             return None
-        if self._is_under_way(issue, connection):
+        if self.is_under_way(issue, connection):
             return None
         ends = (connection, issue.origin)
         if why := next(filter(None, map(self.gate.hinders_creating, ends)), None):
@@ -50,21 +60,31 @@ class PairLinked:
             return self._to(issue, connection, leads[0].name)
         return self._from(issue, connection, pointing)
 
-    def _is_under_way(self, issue: CanonicalIssue, connection: str) -> bool:
+    def is_under_way(self, issue: CanonicalIssue, connection: str) -> bool:
         """A counterpart was asked for before the link was there: its answer comes first."""
-        effect = self.ledger.get(self.installation().reference(issue.issue_id, connection))
-        return effect is not None and effect.is_open and effect.sends > 0
+        rows = self.ledger.find(keys_of(issue, connection, self.installation()))
+        return any(effect.is_open and effect.sends > 0 for effect in rows)
 
     def _to(self, issue: CanonicalIssue, connection: str, name: str) -> Step:
         found = [self._alone(i, connection) for i in self.store.named(connection, name)]
         free = [other for other in found if other]
+        if not found:
+            return self._not_known(issue, f"its link leads to {name}, which is not known there")
         if len(free) != 1 or len(found) != 1:
-            why = "is linked already" if found else "is not known there"
-            return self._park(issue, connection, f"its link leads to {name}, which {why}")
+            return self._park(
+                issue, connection, f"its link leads to {name}, which is linked already"
+            )
         back = self._pointing_at(free[0], issue.origin)
         if [other.issue_id for other in back] != [issue.issue_id]:
             return self._park(issue, connection, f"its link leads to {name}, and so do others'")
         return self._joined(issue, free[0])
+
+    def _not_known(self, issue: CanonicalIssue, why: str) -> Step:
+        """Its connection may not have been polled since: it is looked for again, each time after
+        as long as it has been missed already."""
+        now, edit = self.clock.now(), issue.edits.get("external_link")
+        missed = now - edit.at if edit else NOT_YET
+        return Step("waiting", why, now + min(max(missed, NOT_YET), NOT_KNOWN_PAUSE_MAX))
 
     def _from(
         self, issue: CanonicalIssue, connection: str, pointing: Sequence[CanonicalIssue]
@@ -106,25 +126,26 @@ class PairLinked:
         is_alone = issue is not None and [*issue.refs] == [connection]
         return issue if is_alone else None
 
-    def join(self, kept_id: str, other_id: str) -> CanonicalIssue:
+    def join(self, kept_id: str, other_id: str, *, reference: str | None = None) -> CanonicalIssue:
         """The only copy of the other issue becomes one of the kept issue's, whose values come
-        first; what it said differently is told. Rejected where that cannot be."""
+        first; what it said differently is told. Rejected where that cannot be. `reference`: our
+        mark that stands in it already."""
 
         def step() -> CanonicalIssue:
             kept, other = stored(self.store, kept_id), stored(self.store, other_id)
             connection = _only_copy(kept, other)
             policy, now = self.landscape.policies[connection], self.clock.now()
             remote = self.system(connection).get(other.refs[connection].remote_id)
-            linked = link(kept, remote, policy, now)
+            linked = link(kept, remote, policy, now, reference=reference)
             skew = self.system(connection).skew
             seen = observe(linked, remote, self.landscape, connection, now=now, skew=skew)
-            runs = last_runs((*seen.issue.runs, *other.runs))
-            after = settle(
-                seen.issue.model_copy(update={"runs": runs}), self.landscape, now, renew=True
-            )
+            norm = {
+                "runs": last_runs((*kept.runs, *other.runs)),
+                "fired": {**other.fired, **kept.fired},
+            }
+            after = settle(seen.issue.model_copy(update=norm), self.landscape, now, renew=True)
             self.gate.check(connection, kept, after)
-            empty = {"refs": {}, "pending": {}, "asks": {}, "parked": {}, "joined": kept_id}
-            emptied = other.model_copy(update=empty)
+            emptied = other.model_copy(update={**EMPTY, "joined": kept_id})
             return self.store.join(after, emptied, connection, seen.history)
 
         return until_won(f"{kept_id} and {other_id}", step)

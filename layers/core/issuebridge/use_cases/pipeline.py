@@ -16,6 +16,7 @@ from issuebridge.ports import (
     IssueSystem,
     Ledger,
 )
+from issuebridge.use_cases.adopt import Adopt
 from issuebridge.use_cases.by_hand import Release
 from issuebridge.use_cases.create_counterpart import CreateCounterpart
 from issuebridge.use_cases.finish_leftovers import FinishLeftovers
@@ -25,6 +26,7 @@ from issuebridge.use_cases.pair_linked import PairLinked
 from issuebridge.use_cases.post_comment import PostComment
 from issuebridge.use_cases.pull_changes import PullChanges
 from issuebridge.use_cases.push_changes import PushChanges
+from issuebridge.use_cases.recall_comments import RecallComments
 from issuebridge.use_cases.start_prompts import StartPrompts
 from issuebridge.use_cases.submit_prompt import SubmitPrompt
 from issuebridge.use_cases.take_in import TakeIn
@@ -163,4 +165,16 @@ class Pipeline:
     def release(self) -> Release:
         return Release(
             self.store, self.ledger, self.landscape, self.gate, self.installation, self.clock
+        )
+
+    def adopt(self, pause: Callable[[float], None]) -> Adopt:
+        """For an operator, who can wait: no function runs it."""
+        return Adopt(
+            self.take_in,
+            self.pair,
+            RecallComments(self.comments),
+            self.connections,
+            self.gate,
+            self.installation,
+            pause,
         )

@@ -135,7 +135,7 @@ class _Round:
             self._tell_foreign()
         self.held.remember(problem=self.report.problem, polled_at=self.held.began_at)
         self.report.twins = {
-            twin.name: twin.issue_id for twin in self.state.twins.values() if not twin.since
+            twin.name: twin.issue_id for twin in self.state.twins.values() if twin.is_told
         }
         self.report.more = self.state.more
         self.report.marked = {mark.name: mark.why for mark in self.state.marked.values()}
@@ -276,4 +276,5 @@ class _Round:
 
 def _breaks_off(page: Page, cursor: str | None) -> bool:
     """It says that more follows, yet shows nothing or leads to itself."""
-    return page.cursor is not None and (not page.issues or page.cursor == cursor)
+    shows_nothing = not page.issues and not page.unread
+    return page.cursor is not None and (shows_nothing or page.cursor == cursor)

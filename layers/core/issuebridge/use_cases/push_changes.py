@@ -20,6 +20,7 @@ from issuebridge.domain.errors import (
     LostRace,
     Misconfigured,
     RateLimited,
+    Refused,
     Rejected,
     SyncError,
     Transient,
@@ -229,7 +230,7 @@ class PushChanges:
     ) -> tuple[RemoteIssue, dict[Part, str]]:
         try:
             return system.update(remote, write.changes), {}
-        except (Gone, Conflict):
+        except (Gone, Conflict, Refused):
             raise
         except Rejected as error:
             if len(write.changes) == 1:

@@ -26,26 +26,29 @@ Gate = Callable[[CanonicalIssue, CanonicalIssue], None]
 """Asked before a change of a known issue is stored; raises to stop the round."""
 
 FOREIGN = "another issuebridge writes here"
+NOT_WRITTEN = f"{FOREIGN}: {{}}: nothing of ours is written to it while that mark stands"
 LOST = "our own mark, which this table does not know: was the table lost? `issuebridge adopt`"
 ELSEWHERE = "our mark of {}: both reach the same issues, keep one of the two connections"
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a round remembers of a row: that the issue it seems to replace was gone at that time,
-    and the counterparts that are being created at this connection right now."""
+    """What a round remembers of a row: that the issue it seems to replace was gone at that time, or
+    that it stood beside it, and the counterparts that are being created here right now."""
 
     gone_since: datetime | None
     open_creates: Callable[[], Sequence[Effect]]
+    stood_beside: bool = False
 
 
 @dataclass(frozen=True)
 class Taken:
     """What was done, and the issue as it was last read: not always the row of the list. `marked`
-    ones are not routed: `why` says whose they are, and `stops` that nothing is created there.
+    ones are not routed: `why` says whose they are, and `stops` that nothing is created there; a
+    linked one may have a `why`, too.
     `replaces`: the id that this issue had before."""
 
-    kind: Literal["unchanged", "stored", "deferred", "twin", "moving", "marked"]
+    kind: Literal["unchanged", "stored", "deferred", "twin", "over", "moving", "marked"]
     remote: RemoteIssue
     issue_id: str = ""
     why: str = ""
@@ -97,16 +100,17 @@ class TakeIn:
         issue = self.store.load(self.store.find(connection, row.remote_id) or "")
         if issue is None or issue.refs[connection].remote_id != row.remote_id:
             return ()
-        return changes(issue, self._observe(issue, row, connection).issue)
+        return changes(issue, self.observe(issue, row, connection).issue)
 
     def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
         after = observed.issue
         wake = newly_pending(before, after)
         moved_on = after.external_link != before.external_link
-        points_at = self._points_at(after) if moved_on else None
+        points_at = self.points_at(after) if moved_on else None
         self.store.commit(after, observed.history, wake=wake, points_at=points_at)
 
-    def _points_at(self, issue: CanonicalIssue) -> str | None:
+    def points_at(self, issue: CanonicalIssue) -> str | None:
+        """The address at another connection that its link is."""
         url = issue.external_link
         return url if url and any(addresses(url, issue.origin, self.landscape)) else None
 
@@ -123,21 +127,23 @@ class TakeIn:
         if len(issue.refs) > 1 or issue.pending or is_older:
             remote = self._read_again(connection, remote)
         observed, remote = self._observed(issue, remote, connection)
+        foreign = observed.issue.refs[connection].foreign
+        why = NOT_WRITTEN.format(foreign) if foreign else ""
         if observed.issue == issue:
-            return Taken("unchanged", remote)
+            return Taken("unchanged", remote, why=why)
         gate(issue, observed.issue)
         self._commit(issue, observed)
-        return Taken("stored", remote, issue.issue_id)
+        return Taken("stored", remote, issue.issue_id, why)
 
     def _observed(
         self, issue: CanonicalIssue, remote: RemoteIssue, connection: str
     ) -> tuple[Observed, RemoteIssue]:
         """With what the row left out, where a route or a rule depends on it."""
-        observed = self._observe(issue, remote, connection)
+        observed = self.observe(issue, remote, connection)
         is_origin = remote.is_row and connection == issue.origin
         if is_origin and needs_detail(observed.issue, self.landscape):
             remote = self._read_again(connection, remote)
-            observed = self._observe(issue, remote, connection)
+            observed = self.observe(issue, remote, connection)
         return observed, remote
 
     def _read_again(self, connection: str, row: RemoteIssue) -> RemoteIssue:
@@ -162,13 +168,20 @@ class TakeIn:
         return self._born(connection, remote)
 
     def _born(self, connection: str, remote: RemoteIssue) -> Taken:
-        policy = self.landscape.policies[connection]
-        issue = link(born(remote, connection), remote, policy, self.clock.now())
-        observed, remote = self._observed(issue, remote, connection)
+        observed, remote = self.first_seen(connection, remote)
         after = observed.issue
-        wake, points_at = newly_pending(None, after), self._points_at(after)
+        wake, points_at = newly_pending(None, after), self.points_at(after)
         self.store.commit(after, wake=wake, linked=connection, points_at=points_at)
-        return Taken("stored", remote, issue.issue_id)
+        return Taken("stored", remote, after.issue_id)
+
+    def first_seen(
+        self, connection: str, remote: RemoteIssue, reference: str | None = None
+    ) -> tuple[Observed, RemoteIssue]:
+        """A canonical issue that begins with this copy, not stored yet; `reference`: our mark that
+        stands in it already."""
+        policy, now = self.landscape.policies[connection], self.clock.now()
+        issue = link(born(remote, connection), remote, policy, now, reference=reference)
+        return self._observed(issue, remote, connection)
 
     def _with_mark(
         self,
@@ -208,6 +221,9 @@ class TakeIn:
         """It carries the reference of a counterpart we asked for: adopt it, unless there is one
         already, or it cannot be what we sent."""
         issue, connection = stored(self.store, effect.issue_id), effect.connection
+        ref = issue.refs.get(connection)
+        if ref and ref.remote_id == remote.remote_id:
+            raise LostRace(f"{remote.display_id} was linked just now")
         if effect.state == "done" or connection in issue.refs:
             return self._second(connection, remote, issue, known, gate)
         remote = self._read_again(connection, remote)
@@ -215,7 +231,7 @@ class TakeIn:
             return Taken("marked", remote, why=f"a copy of our mark: {effect.key}")
         policy = self.landscape.policies[connection]
         linked = link(issue, remote, policy, self.clock.now(), reference=effect.key)
-        observed = self._observe(linked, remote, connection)
+        observed = self.observe(linked, remote, connection)
         gate(issue, observed.issue)
         self.store.commit(
             observed.issue,
@@ -245,16 +261,17 @@ class TakeIn:
         gate: Gate | None = None,
     ) -> Taken:
         """There is a copy at this connection already. Should that one be gone, now and when this
-        one was first seen, it is the same under another id; else a person shall close one."""
-        ref = issue.refs.get(connection)
-        if known and gate and ref and not ref.ended and self._is_gone(ref):
+        one was first seen, it is the same under another id; else a person shall close one. What
+        once stood beside it is somebody's copy of our line, and takes its place never."""
+        ref, may_replace = issue.refs.get(connection), known and not known.stood_beside
+        if known and may_replace and gate and ref and not ref.ended and self._is_gone(ref):
             if ref.deleted or known.gone_since:
                 return self._renumbered(connection, remote, issue, gate)
             return Taken("moving", remote, issue.issue_id)
         lens, raw = self.landscape.policies[connection].fields["status"].lens, remote.raw
         is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED
         is_over = is_over or remote.deleted
-        return Taken("unchanged" if is_over else "twin", remote, issue.issue_id)
+        return Taken("over" if is_over else "twin", remote, issue.issue_id)
 
     def _is_gone(self, ref: ExternalRef) -> bool:
         if ref.deleted:
@@ -270,7 +287,7 @@ class TakeIn:
         remote, now = self._read_again(connection, remote), self.clock.now()
         before = issue.refs[connection].remote_id
         at_new_id = moved(issue, remote, self.landscape.policies[connection])
-        observed = self._observe(at_new_id, remote, connection)
+        observed = self.observe(at_new_id, remote, connection)
         after = settle(observed.issue, self.landscape, now, renew=True)
         gate(issue, after)
         wake = newly_pending(issue, after)
@@ -286,6 +303,7 @@ class TakeIn:
             return True
         return remote.created_at >= effect.sent_at - timedelta(seconds=CLOCKS_APART_SECONDS)
 
-    def _observe(self, issue: CanonicalIssue, remote: RemoteIssue, connection: str) -> Observed:
+    def observe(self, issue: CanonicalIssue, remote: RemoteIssue, connection: str) -> Observed:
+        """The issue with what this copy says now."""
         skew = self.system(connection).skew
         return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)

@@ -196,7 +196,9 @@ class TakePage:
     def _take(
         self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
     ) -> dict[str, str | None]:
-        known = Known(self._gone_since(remote.remote_id), open_creates)
+        twin = self.state.twins.get(remote.remote_id)
+        stood_beside = twin is not None and twin.since is None
+        known = Known(self._gone_since(remote.remote_id), open_creates, stood_beside)
         try:
             taken = self.take_in(self.state.connection, remote, known, self._pass)
         except LostRace as error:
@@ -231,7 +233,7 @@ class TakePage:
         return since if since and since < self.held.began_at else None
 
     def _tell_second(self, remote: RemoteIssue, taken: Taken) -> None:
-        if taken.kind not in ("twin", "moving"):
+        if taken.kind not in ("twin", "over", "moving"):
             self._is_alone(remote.remote_id)
             return
         known = self.state.twins.get(remote.remote_id)
@@ -240,13 +242,14 @@ class TakePage:
             name=remote.display_id,
             issue_id=taken.issue_id,
             since=since if taken.kind == "moving" else None,
+            over=taken.kind == "over",
         )
         self.held.list("twins", remote.remote_id, twin)
 
     def _tell_mark(self, remote: RemoteIssue, taken: Taken) -> None:
         """Marks that keep appearing mean that another bridge is at work: nothing is created."""
         marked, remote_id = self.state.marked, remote.remote_id
-        if taken.kind != "marked":
+        if not taken.why:
             self.held.unlist("marked", remote_id)
             return
         if taken.stops and remote_id not in marked and not self.seen.digests.get(remote_id):

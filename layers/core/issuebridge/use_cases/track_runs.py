@@ -21,7 +21,7 @@ from issuebridge.use_cases.prompt_line import PromptLine
 from issuebridge.use_cases.stored import stored
 from issuebridge.use_cases.submit_prompt import CLOCKS_APART_SECONDS, Prompted, SubmitPrompt
 
-REMAINING_SECONDS_MIN = 30
+REMAINING_SECONDS_MIN = 50
 BY_NORM = "norm"
 
 

@@ -20,7 +20,7 @@ from issuebridge.adapters.antimetal.mapping import (
 from issuebridge.adapters.http import Http, TooLarge, second_source
 from issuebridge.adapters.identity import about, born_before, carries_line, same_id
 from issuebridge.adapters.network import over_network
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import id_of, rows_of
 from issuebridge.adapters.rows import Rows, Skipped, read_one, read_rows, within_bounds
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
@@ -40,8 +40,8 @@ ISSUE = ISSUES + "/{id}"
 
 REQUESTS_PER_SECOND_DEFAULT = 1
 PAGES_MAX = 100
-PROOFS_MAX = 20
-"""Who finds more by one reference is not asked about each."""
+HITS_MAX = 5
+"""Who finds more by one reference did not search for it."""
 STARTS: dict[Lane, str] = {"hot": f"{OPEN_STATUSES[0]}/", "sweep": "/"}
 NEXT_STATUS = dict(pairwise(OPEN_STATUSES))
 
@@ -134,8 +134,9 @@ class AntimetalIssues:
         with second_source():
             found, _ = self._page({"search": draft.reference}, None)
             hits = found.issues
-        hits.sort(key=lambda hit: not carries_line(hit.description, draft.reference))
-        proofs = (self._proof(hit, draft, since) for hit in hits[:PROOFS_MAX])
+        marked = [hit for hit in hits if carries_line(hit.description, draft.reference)]
+        unmarked = hits if len(hits) <= HITS_MAX else []
+        proofs = (self._proof(hit, draft, since) for hit in marked or unmarked)
         ours = [issue for issue in proofs if issue] or self._in_rows(draft, since)
         return sorted(ours, key=lambda issue: issue.number)
 
@@ -167,11 +168,14 @@ class AntimetalIssues:
         return "exact" if is_marked else shown_time(row, draft, self._connection)
 
     def _proof(self, row: RemoteIssue, draft: Draft, since: datetime) -> RemoteIssue | None:
-        """The whole issue, if it is the draft's and was not there before it was sent."""
+        """The whole issue, if it is the draft's and was not there before it was sent; the row, if
+        that is all that can be read and proves it."""
         try:
             issue = self.get(row.remote_id)
         except Gone:
             return None
+        except Rejected:
+            return row if self._hint(row, draft) == "exact" else None
         if born_before(issue, since + self._http.ahead):
             return None
         is_ours = self._hint(row, draft) == "exact" or holds_reference(issue, draft.reference)
@@ -200,8 +204,8 @@ def _following(page: dict[str, Any], size: int) -> str | None:
     has_more = page.get("has_more", bool(page.get("after")) or len(rows) >= size)
     if not rows or not has_more:
         return None
-    last = next((row["uuid"] for row in reversed(rows) if row.get("uuid")), None)
-    return str(page.get("after") or last or "") or None
+    names = (id_of(row.get("uuid")) for row in reversed(rows))
+    return id_of(page.get("after")) or next(filter(None, names), None)
 
 
 def _beyond(row: Skipped) -> str | None:
@@ -209,4 +213,4 @@ def _beyond(row: Skipped) -> str | None:
         return None
     if (after := row.ending.get("after") or row.remote_id) is None:
         raise row.error
-    return str(after)
+    return id_of(after)

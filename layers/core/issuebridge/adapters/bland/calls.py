@@ -8,7 +8,7 @@ from typing import Any
 
 from issuebridge.adapters.answers import RETRY_AFTER_SECONDS_DEFAULT, printable, said_in
 from issuebridge.adapters.http import Http, Query, TooLarge
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import id_of, rows_of
 from issuebridge.adapters.rows import Skipped, within_bounds
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -88,7 +88,7 @@ def page(http: Http, path: str, *ids: str, query: Query = (), cursor: str | None
 def _beyond(row: Skipped) -> str | None:
     """As its page says; else its cursors are the rows' ids, as far as anybody has seen."""
     if "next_cursor" in row.ending:
-        return row.ending["next_cursor"] or None
+        return id_of(row.ending["next_cursor"]) or None
     if row.remote_id is None:
         raise row.error
     return row.remote_id
@@ -115,8 +115,7 @@ def _ask(
     rows = next((inner[n] for n in ("items", "issues") if isinstance(inner.get(n), list)), None)
     if rows is None:
         raise Transient(f"{http.name}: GET {path}: the answer is no list")
-    following = inner.get("next_cursor")
-    return rows, str(following) if following else None
+    return rows, id_of(inner.get("next_cursor")) or None
 
 
 def walk(http: Http, path: str, *ids: str, query: Query = ()) -> Iterator[list[dict[str, Any]]]:

@@ -110,7 +110,7 @@ class BlandIssues:
 
     def find_created(self, draft: Draft, since: datetime) -> Sequence[RemoteIssue]:
         """Walk back by creation time, which is certain; search, whose freshness is not, second."""
-        oldest = since + min(self.skew, timedelta()) - LOOK_BACK
+        oldest = since + min(self._http.ahead, timedelta()) - LOOK_BACK
         seen: list[RemoteIssue] = []
         for rows in walk(self._http, ISSUES, query=NEWEST_FIRST):
             seen += (issues := read_rows(rows, "id", to_canonical).issues)

@@ -8,7 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from issuebridge.adapters.http import Http, second_source
-from issuebridge.adapters.identity import about, born_before, carries_line, same_id
+from issuebridge.adapters.identity import (
+    about,
+    born_before,
+    carries_line,
+    same_id,
+)
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.rows import read_one, read_rows
 from issuebridge.adapters.zylon.listing import ISSUES, Listing
@@ -111,7 +116,7 @@ class ZylonIssues:
 
         The rule of the text filter is not documented, and neither is when it sees a new issue.
         """
-        oldest = since + min(self.skew, timedelta()) - LOOK_BACK
+        oldest = since + min(self._http.ahead, timedelta()) - LOOK_BACK
         window = {"start_date": str(int(oldest.timestamp() * 1000))}
         found: list[RemoteIssue] = []
         with second_source():

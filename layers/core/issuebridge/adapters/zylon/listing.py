@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from issuebridge.adapters.http import Http, TooLarge
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import NUMBER_MAX, id_of, rows_of
 from issuebridge.adapters.rows import skipped
 from issuebridge.adapters.zylon.mapping import DELETED, STATES
 from issuebridge.adapters.zylon.walk import INCLUDES, PAGE_SIZES, SMALLER_SIZES, VARIANTS, Walk
@@ -53,29 +53,28 @@ class Listing:
         return self._listed(answer, walk)
 
     def _listed(self, answer: Answer, walk: Walk) -> Listed:
-        total = answer.get("total_count")
-        claimed = total if isinstance(total, int) else None
         unread = [f"state {word}: this server does not know it" for word in walk.unknown]
-        return Listed(answer["data"], walk.following(answer), claimed, tuple(unread))
+        return Listed(answer["data"], walk.following(answer), _total(answer), tuple(unread))
 
     def walk(
         self, more: Mapping[str, str], states: Sequence[str] | None = None
     ) -> Iterator[list[Answer]]:
         """It ends where a page brings nothing new."""
         walk: Walk | None = None
-        known: set[str] = set()
+        known: set[str | None] = set()
         for _ in range(PAGES_MAX):
             listed = self.page(states or self._states, walk, more)
             rows, walk = rows_of(listed.rows), listed.following
             yield rows
-            ids = {str(row.get("id")) for row in rows}
-            if walk is None or (ids <= known and not listed.unread):
+            ids = {id_of(row.get("id")) for row in rows}
+            if walk is None or ids <= known:
                 return
             known |= ids
         raise Transient(f"{self._place}: no end after {PAGES_MAX} pages")
 
     def _ask(self, states: Sequence[str], walk: Walk, more: Mapping[str, str]) -> Answer:
-        page = self._http.send("GET", ISSUES, query=walk.query(states, more))
+        known = [word for word in states if word not in walk.unknown]
+        page = self._http.send("GET", ISSUES, query=walk.query(known or self._states, more))
         if not isinstance(page, dict) or not isinstance(page.get("data"), list):
             raise Transient(f"{self._place}: the answer is no list")
         return page
@@ -117,11 +116,11 @@ class Listing:
             plain = VARIANTS[-1].model_copy(update={"include": include})
             if not isinstance(self._taken(states, plain, more), Rejected):
                 return plain
-        if set(states) <= set(STATES):
+        words = [word for word in self._states if word != DELETED]
+        if set(words) <= set(STATES):
             raise refused
         for include in INCLUDES:
             plain = VARIANTS[-1].model_copy(update={"include": include})
-            words = [word for word in states if word != DELETED]
             answers = {word: self._taken([word], plain, more) for word in words}
             unknown = tuple(w for w, answer in answers.items() if isinstance(answer, Rejected))
             if len(unknown) < len(words):
@@ -161,3 +160,10 @@ class Listing:
             return Listed([], None, None, (row.unread,))
         rest = self.page(states, following, more)
         return Listed(rest.rows, rest.following, rest.claimed, (row.unread, *rest.unread))
+
+
+def _total(answer: Answer) -> int | None:
+    total = answer.get("total_count")
+    if not isinstance(total, int) or isinstance(total, bool):
+        return None
+    return total if 0 <= total < NUMBER_MAX else None

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from issuebridge.adapters.http import Query
-from issuebridge.adapters.payload import rows_of
+from issuebridge.adapters.payload import id_of, rows_of
 from issuebridge.adapters.zylon.mapping import DELETED, TYPES
 
 PAGE_SIZES = (100, 50, 20, 10)
@@ -74,7 +74,7 @@ class Walk(BaseModel):
         return self._next(after, "") if after or not self.after else None
 
     def _next(self, after: object, seen: str) -> "Walk":
-        named = None if after is None else str(after)
+        named = id_of(after)
         return self.model_copy(update={"after": named, "page": self.page + 1, "seen": seen})
 
     def shrunk(self, size: int) -> "Walk":
@@ -94,7 +94,7 @@ class Walk(BaseModel):
 
 
 def _digest(listing: Mapping[str, Any]) -> str:
-    ids = "\0".join(str(row.get("id")) for row in rows_of(listing["data"]))
+    ids = "\0".join(id_of(row.get("id")) or "" for row in rows_of(listing["data"]))
     return hashlib.sha256(ids.encode("utf-8", "replace")).hexdigest()[:12]
 
 
