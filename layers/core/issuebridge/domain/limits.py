@@ -3,7 +3,8 @@ less than half of it for every kind of item, whatever the vendors send (`tests/u
 
 All sizes are bytes as stored: JSON in UTF-8, where a control character is six. What comes from
 outside is cut at one place each: words when they are taken in (`converge`), raw values when they
-are read (`reading`), reasons by their type.
+are read (`reading`), reasons by their type. One kind of item has no maximum yet: `DIGESTS`, a
+sixteenth of a connection's fingerprints, grows with the number of issues.
 """
 
 import json
