@@ -41,6 +41,9 @@ def register(add: Callable[[str, Command, str], ArgumentParser]) -> None:
     ended = add("unlink", _unlink, "let one copy of an issue go: mirrored no more, never made anew")
     ended.add_argument("issue", help=ISSUE)
     ended.add_argument("connection", help="where the copy lives that is let go")
+    dropped = add("drop", _drop, "make no counterpart of an issue there, until it is released")
+    dropped.add_argument("issue", help=ISSUE)
+    dropped.add_argument("connection", help="where none is made")
     joined = add("link", _link, "make two issues one that people have kept in step by hand")
     joined.add_argument("one", help=ISSUE)
     joined.add_argument("other", help=ISSUE)
@@ -169,6 +172,13 @@ def _unlink(stack: Stack, options: Namespace) -> int:
     by_hand.unlink(
         wiring.store, wiring.landscape, issue.issue_id, options.connection, wiring.clock.now()
     )
+    return 0
+
+
+def _drop(stack: Stack, options: Namespace) -> int:
+    wiring = stack.wiring()
+    name, issue = _known(wiring, options.connection), the_issue(wiring, options.issue)
+    by_hand.give_up(wiring.store, wiring.ledger, wiring.installation(), issue.issue_id, name)
     return 0
 
 

@@ -417,9 +417,9 @@ MUTANTS = (
     Mutant(
         5,
         "the watermark passes an issue that failed",
-        f"{USE_CASES}/pull_changes.py",
-        "self._advance(newest if clean else None)",
-        "self._advance(newest)",
+        f"{USE_CASES}/hot_lane.py",
+        "self._end(newest if clean else None)",
+        "self._end(newest)",
     ),
     Mutant(
         5,
@@ -430,15 +430,15 @@ MUTANTS = (
     ),
     Mutant(
         5,
-        "the watermark is that of the last page",
-        f"{USE_CASES}/pull_changes.py",
-        "newest = newest if number else max(times, default=None)",
-        "newest = max([*times, newest or self.pull.clock.now()])",
+        "the watermark is that of the round",
+        f"{USE_CASES}/hot_lane.py",
+        "newest = max(times, default=None)",
+        "newest = max([*times, self.held.began_at])",
     ),
     Mutant(
         5,
         "the watermark goes back",
-        f"{USE_CASES}/pull_changes.py",
+        f"{USE_CASES}/held.py",
         "if to and (self.state.watermark is None or to > self.state.watermark):",
         "if to:",
     ),
@@ -452,7 +452,7 @@ MUTANTS = (
     Mutant(
         5,
         "the hot lane ends after one page",
-        f"{USE_CASES}/pull_changes.py",
+        f"{USE_CASES}/hot_lane.py",
         "return reached or page.cursor is None",
         "return True",
     ),
@@ -466,10 +466,16 @@ MUTANTS = (
     Mutant(
         5,
         "the watermark is granted before the page is stored",
-        f"{USE_CASES}/pull_changes.py",
-        "clean &= self.take_page(page)\n            if page.cursor",
-        "self._advance(newest)\n            clean &= self.take_page(page)\n"
-        "            if page.cursor",
+        f"{USE_CASES}/hot_lane.py",
+        "        clean = self.take(page)\n        if",
+        "        self.held.advance(newest)\n        clean = self.take(page)\n        if",
+    ),
+    Mutant(
+        5,
+        "a walk that goes on forgets what was not stored",
+        f"{USE_CASES}/hot_lane.py",
+        "clean = self.take(page) and self.state.hot_clean",
+        "clean = self.take(page)",
     ),
     Mutant(
         5,

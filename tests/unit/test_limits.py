@@ -86,11 +86,12 @@ def raw_link(letter: str) -> str:
 def of_part(part: Part, letter: str) -> Baseline:
     word = short(letter * 9000)
     if part == "external_link":
-        return Baseline(value=a_link(letter), raws=(raw_link(letter), a_link(letter)))
+        raws = (raw_link(letter), a_link(letter))
+        return Baseline(value=a_link(letter), raws=raws, edit_at=LATE)
     if part == "line":
         line = ManagedLine("r" * 44, letter * 9000, "https://github.com/" + letter * 9000)
-        return Baseline(value=None, raws=(line.brief,))
-    return Baseline(value="in_progress", raws=(word, word))
+        return Baseline(value=None, raws=(line.brief,), edit_at=LATE)
+    return Baseline(value="in_progress", raws=(word, word), edit_at=LATE)
 
 
 def sending(part: Part, letter: str) -> Baseline:
@@ -182,6 +183,7 @@ def issue(letter: str):
             "asks": dict.fromkeys(rules, LATE),
             "fired": dict.fromkeys(rules, Fired(at=LATE, times=10**6)),
             "joined": "i" * 26,
+            "asked": dict.fromkeys([*copies, *others], "k" * 44),
             "version": 10**9,
         }
     )
@@ -244,6 +246,8 @@ def state(letter: str) -> ConnectionState:
             "watermark": LATE,
             "signpost": LATE,
             "sweep_cursor": cursor,
+            "hot_cursor": cursor,
+            "hot_newest": LATE,
             "completeness": gap,
             "missing": dict.fromkeys(ids, 10**6),
             "shown": shown,

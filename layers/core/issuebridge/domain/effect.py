@@ -81,14 +81,19 @@ class Effect(Frozen):
         return self.model_copy(update={"state": "planned", "due_at": due_at, "reason": reason})
 
     def again(self, now: datetime) -> Self:
-        """Tried again after it was parked: if it was ever sent, it is looked for first."""
+        """Tried again after it was parked: if it was ever in doubt, it is looked for first."""
         planned = self.planned(now)
         return (
-            planned.model_copy(update={"state": "unknown", "looks": 0}) if self.sends else planned
+            planned.model_copy(update={"state": "unknown", "looks": 0}) if self.doubts else planned
         )
 
     def done(self, result: str | None) -> Self:
         return self.model_copy(update={"state": "done", "result": result, "reason": None})
+
+    def given_up(self, reason: str) -> Self:
+        """By a person, wherever it stands: what is under way is in doubt from now on."""
+        doubts = max(self.doubts, self.state in ("sending", "unknown"))
+        return self.model_copy(update={"doubts": doubts}).parked(reason)
 
     def parked(self, reason: str) -> Self:
         return self.model_copy(update={"state": "parked", "reason": reason})

@@ -3,7 +3,8 @@ less than half of it for every kind of item, whatever the vendors send (`tests/u
 
 All sizes are bytes as stored: JSON in UTF-8, where a control character is six. What comes from
 outside is cut at one place each: words when they are taken in (`converge`), raw values when they
-are read (`reading`), reasons by their type.
+are read (`reading`), reasons by their type. One kind of item has no maximum yet: `DIGESTS`, a
+sixteenth of a connection's fingerprints, grows with the number of issues.
 """
 
 import json
@@ -50,8 +51,8 @@ REF = {
     "names": 2 * ID + 300,
     "url": PAGE_URL,
     "times and marks": 500,
-    "baselines": 2 * LINK + RAW_LINK + 1_200,
-    "sending": 2 * LINK + RAW_LINK + 1_500,
+    "baselines": 2 * LINK + RAW_LINK + 1_400,
+    "sending": 2 * LINK + RAW_LINK + 1_700,
     "notes": 2 * LINK + RAW_LINK + 4 * (REASON + 250) + 750,
     "comments": LINK,
     "writes": 4 * (WRITES_MAX * 30 + 20),
@@ -71,6 +72,7 @@ ISSUE = {
     "prompts": PROMPTS_MAX * 30,
     "asks": RULES_MAX * 70,
     "fired": RULES_MAX * 90,
+    "asked": (REFS_MAX + TARGETS_MAX) * 90,
     "rest": 500,
 }
 

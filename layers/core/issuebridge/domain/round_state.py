@@ -74,7 +74,9 @@ class ConnectionState(Frozen):
     """`generation` fences: a late writer of an earlier lease is refused.
 
     `watermark` is the remote's own activity time up to which everything is stored; None until
-    the first sweep has ended. `signpost` is the watermark that the running sweep will grant.
+    the first sweep has ended. `hot_cursor`: where a walk from the newest change down to it goes on,
+    `hot_newest` what it grants at its end, if it was `hot_clean`. `sweep_owed`: the last round had
+    no time for the sweep. `signpost` is the watermark that the running sweep will grant.
     `missing`: remote id -> the sweep that first found it gone. `shown`: the number of such a sweep
     -> issues that were known before it and that it did show. `marked`: issues with the mark of
     another issuebridge, or of a table of ours that was lost. `more`: how many of the last round
@@ -87,7 +89,11 @@ class ConnectionState(Frozen):
     generation: int = 0
     former_died: bool = Field(default=False, exclude=True)
     watermark: datetime | None = None
+    hot_cursor: str | None = None
+    hot_newest: datetime | None = None
+    hot_clean: bool = True
     signpost: datetime | None = None
+    sweep_owed: bool = False
     sweep_cursor: str | None = None
     sweep_clean: bool = True
     sweep_number: int = 0

@@ -31,6 +31,8 @@ PROBE_LINKS = (
     "https://issuebridge.example/probe",
 )
 
+GIVEN_UP = "given up by a person"
+
 Side = Literal["ours", "theirs"]
 
 
@@ -113,6 +115,30 @@ def unlink(
         ended = with_ref(issue, issue.refs[connection].model_copy(update=over))
         entry = HistoryEntry(at=now, field="external_link", outcome="unlinked", by=connection)
         return store.commit(settle(ended, landscape, now, renew=True), [entry], wake=True)
+
+    return until_won(issue_id, step)
+
+
+def give_up(
+    store: IssueStore,
+    ledger: Ledger,
+    installation: Installation,
+    issue_id: str,
+    connection: str,
+) -> CanonicalIssue:
+    """No counterpart is made there, until `release` takes it up again. One that was made all the
+    same is linked when it shows."""
+
+    def step() -> CanonicalIssue:
+        issue = stored(store, issue_id)
+        if connection in issue.refs:
+            raise Rejected(f"it has a copy at {connection}: `issuebridge unlink` lets that go")
+        for effect in ledger.find(keys_of(issue, connection, installation)):
+            if effect.is_open:
+                ledger.put(effect.given_up(GIVEN_UP))
+        pending = {name: mark for name, mark in issue.pending.items() if name != connection}
+        parked = {**issue.parked, connection: GIVEN_UP}
+        return store.commit(issue.model_copy(update={"pending": pending, "parked": parked}))
 
     return until_won(issue_id, step)
 

@@ -49,7 +49,28 @@ class CreateCounterpart:
             return Step("waiting", "today's budget is used up", self._tomorrow())
         if effect.state == "done":
             return self.keep(effect, self.system(connection).get(effect.result or ""))
-        return self.once(effect, self)
+        return self.once(self._drafted_anew(effect, issue), self)
+
+    def _drafted_anew(self, effect: Effect, issue: CanonicalIssue) -> Effect:
+        """From what is true now, as long as nothing can have come of what was sent before."""
+        if effect.state != "planned" or effect.doubts:
+            return effect
+        before = _draft(effect)
+        draft = self._draft_of(issue, effect.connection, before.reference, before.triggered_at)
+        return effect.model_copy(update={"request": draft.model_dump_json()})
+
+    def _draft_of(
+        self, issue: CanonicalIssue, connection: str, reference: str, triggered_at: datetime
+    ) -> Draft:
+        settings = self.config.connections[connection]
+        return draft_counterpart(
+            issue,
+            self.landscape.policies[connection],
+            reference,
+            category=settings.category,
+            environment=settings.environment,
+            now=triggered_at,
+        )
 
     def _planned(self, issue: CanonicalIssue, connection: str) -> Effect | None:
         """Its row, whatever it was asked for under."""
@@ -69,15 +90,8 @@ class CreateCounterpart:
                 budget = f"{route.source}>{route.target}"
                 if not self.ledger.spend(budget, now.date().isoformat(), route.daily_budget):
                     return None
-        settings = self.config.connections[connection]
-        draft = draft_counterpart(
-            issue,
-            self.landscape.policies[connection],
-            self.installation().reference(issue.issue_id, connection),
-            category=settings.category,
-            environment=settings.environment,
-            now=now,
-        )
+        reference = self.installation().reference(issue.issue_id, connection)
+        draft = self._draft_of(issue, connection, reference, now)
         return self.ledger.put(
             Effect(
                 key=draft.reference,
@@ -120,7 +134,8 @@ class CreateCounterpart:
         owner = self.store.find(effect.connection, made.remote_id)
         if owner not in (None, effect.issue_id):
             reason = f"{made.display_id} is linked to {owner} already; not linked twice"
-            return self.park(self.ledger.put(effect.parked(reason)), reason)
+            in_doubt = effect.doubted(self.clock.now(), reason)
+            return self.park(self.ledger.put(in_doubt.parked(reason)), reason)
         issue, now = stored(self.store, effect.issue_id), self.clock.now()
         if effect.connection not in issue.refs:
             policy = self.landscape.policies[effect.connection]

@@ -18,12 +18,16 @@ class OutOfTime(Exception):
 
 @dataclass
 class Held:
-    """What a round works on while it holds the lease of a connection, and what it will tell."""
+    """What a round works on while it holds the lease of a connection, and what it will tell.
+
+    `reserved_seconds` are kept for what comes after.
+    """
 
     state: ConnectionState
     report: PullReport
     remaining_seconds: Callable[[], float]
     began_at: datetime
+    reserved_seconds: float = 0
     crowded: set[tuple[str, str]] = field(default_factory=set)
 
     def remember(self, **update: object) -> None:
@@ -41,4 +45,9 @@ class Held:
             self.state = self.state.without(name, remote_id)
 
     def has_time(self) -> bool:
-        return self.remaining_seconds() > REMAINING_SECONDS_MIN
+        return self.remaining_seconds() > REMAINING_SECONDS_MIN + self.reserved_seconds
+
+    def advance(self, to: datetime | None) -> None:
+        """The watermark never goes back."""
+        if to and (self.state.watermark is None or to > self.state.watermark):
+            self.remember(watermark=to)

@@ -5,10 +5,10 @@ next round where this one stops. What is stored last is the watermark, so a cras
 something is looked at twice.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import timedelta
+from functools import cached_property, partial
 
 from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.errors import (
@@ -27,6 +27,7 @@ from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger,
 from issuebridge.use_cases.end_sweep import EndSweep
 from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.held import Held, OutOfTime
+from issuebridge.use_cases.hot_lane import HotLane
 from issuebridge.use_cases.pull_report import PullReport
 from issuebridge.use_cases.take_in import TakeIn
 from issuebridge.use_cases.take_page import TakePage
@@ -158,8 +159,12 @@ class _Round:
             self.report.problem, self.report.remedy_needed = foreign, True
 
     def _run(self) -> None:
+        """A sweep that got no page in time goes first in the next round."""
+        owed = self.state.sweep_owed
+        self.held.remember(sweep_owed=False)
         try:
-            self._hot()
+            if not owed:
+                self._hot()
             self._sweep()
         except RateLimited as error:
             until = self.pull.clock.now() + timedelta(seconds=error.retry_after_seconds)
@@ -170,7 +175,7 @@ class _Round:
         except (Transient, Rejected) as error:
             self.report.problem = str(error)
         except OutOfTime:
-            return
+            self.held.remember(sweep_owed=not owed and not self.swept)
 
     def _page(self, lane: Lane, cursor: str | None) -> Page:
         page = self.pull.system(self.state.connection).page(lane, cursor)
@@ -180,45 +185,15 @@ class _Round:
         return page
 
     def _hot(self) -> None:
-        """Down to the watermark. Before the first sweep has ended, only the signpost is fixed; and
-        again when there was more than one round reads, so that the sweep grants it."""
-        cursor: str | None = None
-        newest: datetime | None = None
-        clean = True
-        for number in range(self.connection.poll.pages_max):
-            try:
-                page = self._page("hot", cursor)
-            except StaleCursor:
-                return
-            times = [issue.activity_at for issue in page.issues if issue.activity_at]
-            newest = newest if number else max(times, default=None)
-            if self.state.watermark is None and newest:
-                self._signpost(newest)
-                return
-            clean &= self.take_page(page)
-            if page.cursor is not None and page.cursor == cursor:
-                return
-            if self._ends_hot(page, times):
-                self._advance(newest if clean else None)
-                return
-            cursor = page.cursor
-        if newest and self.state.signpost is None:
-            self._signpost(newest)
-
-    def _ends_hot(self, page: Page, times: Sequence[datetime]) -> bool:
-        mark = self.state.watermark
-        overlap = timedelta(seconds=self.connection.poll.overlap_seconds)
-        reached = bool(times) and mark is not None and min(times) < mark - overlap
-        return reached or page.cursor is None
-
-    def _signpost(self, newest: datetime) -> None:
-        if self.state.sweep_cursor is None or self.state.signpost is None:
-            self.held.remember(signpost=newest, sweep_cursor=None)
-
-    def _advance(self, to: datetime | None) -> None:
-        """The watermark never goes back."""
-        if to and (self.state.watermark is None or to > self.state.watermark):
-            self.held.remember(watermark=to)
+        poll = self.connection.poll
+        lane = HotLane(
+            self.held,
+            partial(self._page, "hot"),
+            self.take_page,
+            poll.pages_max,
+            timedelta(seconds=poll.overlap_seconds),
+        )
+        lane()
 
     def _sweep(self) -> None:
         if self.whole_sweep or self.state.sweep_cursor is None:
@@ -276,7 +251,7 @@ class _Round:
             self.state.connection, self.state.sweep_number
         )
         if self.state.sweep_clean and swept:
-            self._advance(self.state.signpost)
+            self.held.advance(self.state.signpost)
         self.held.remember(signpost=None)
         stored, expected = self.take_page.known()
         gate = self.pull.connections.gate(self.state.connection)
