@@ -113,6 +113,7 @@ class FakeIssueStore:
         self.commit(other)
         self.refs[connection, ref.remote_id] = kept.issue_id
         self.aliases.setdefault((connection, ref.display_id), set()).add(kept.issue_id)
+        self.aliases[connection, ref.display_id].discard(other.issue_id)
         return new
 
     def due(self, now: datetime) -> Sequence[str]:

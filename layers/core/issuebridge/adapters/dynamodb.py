@@ -109,6 +109,7 @@ class DynamoDBIssueStore:
                 *(self._history_put(new, n, entry) for n, entry in enumerate(history)),
                 {"Item": taken["Item"], **theirs},
                 alias,
+                {"Item": {**alias["Item"], "sk": text(other.issue_id)}},
             ]
         )
         return new

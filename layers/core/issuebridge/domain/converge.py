@@ -240,6 +240,7 @@ def _refreshed(
         },
         "url": _url_of(remote, policy),
         "remote_updated_at": _latest(remote.updated_at, ref.remote_updated_at),
+        "born_at": remote.created_at or ref.born_at,
     }
     waits = policy.connection in issue.pending
     if ref.sending_at and not waits and now - ref.sending_at > timedelta(seconds=SENDING_SECONDS):

@@ -82,7 +82,8 @@ class GateState(Frozen):
 
 def changes(before: CanonicalIssue, after: CanonicalIssue) -> tuple[str, ...]:
     """The sorts of what is new about an issue that lives at more than one connection."""
-    if sum(ref.is_live for ref in before.refs.values()) < 2:  # noqa: PLR2004 - one has no other
+    lived = max(sum(ref.is_live for ref in issue.refs.values()) for issue in (before, after))
+    if lived < 2:  # noqa: PLR2004 - one has no other
         return ()
     found = {
         _status_change(before.status, after.status): before.status != after.status,

@@ -105,6 +105,7 @@ class ExternalRef(Frozen):
     sending: dict[Part, Baseline] = {}
     sending_at: datetime | None = None
     remote_updated_at: datetime | None = None
+    born_at: datetime | None = None
     deleted: bool = False
     ended: bool = False
     comments: tuple[str, ...] = ()

@@ -110,7 +110,7 @@ def is_unconfirmed(issue: CanonicalIssue, policy: Policy) -> bool:
 def _awaits_read(issue: CanonicalIssue, ref: ExternalRef, name: Field, field: FieldPolicy) -> bool:
     base, note = ref.baselines.get(name), ref.notes.get(name)
     value, last = wanted(issue, ref.connection, name), issue.edits.get(name)
-    if base is None or last is None:
+    if base is None or last is None or not field.is_read:
         return False
     is_news = last.by != ref.connection and base.edit_at not in (None, last.at)
     if base.value == value and not is_news:

@@ -5,6 +5,7 @@ line that merely looks like ours (quoted, copied, or written to fool us) is not 
 replaced where it stands, and the words around it are never touched.
 """
 
+import html
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,10 @@ from issuebridge.domain.text import AT, without_mention
 _START = "[issuebridge ref="
 _LINE = re.compile(r"^\[issuebridge ref=(?P<ref>[a-z0-9]+)(?P<rest>(?: [a-z]+=[^\s\]]+)*)\]$")
 MARKS_MAX = 3
+_QUOTE = re.compile(r"<(/?)blockquote\b[^<>]{0,200}>", re.IGNORECASE)
+_BREAKS = re.compile(r"</?(?:p|br|div)\b[^<>]{0,200}>", re.IGNORECASE)
+_UNSEEN = " \u200b\u200e\u200f\u2060\ufeff"
+_SHOWN = re.compile(r"\[issuebridge ref=(?P<ref>[a-z0-9]+)(?![a-zA-Z0-9])")
 _UNSAFE = re.compile(r"[\s\]]")
 _UNSAFE_OR_AT = re.compile(rf"[\s\]{AT}]")
 
@@ -64,12 +69,28 @@ def find_marks(text: str) -> tuple[str, ...]:
     """The references in it, whoever made them, those nearest to the end: that is where they are
     put. More than a few are somebody's game, and each costs a look-up."""
     marks: dict[str, None] = {}
-    for line in _lines_upwards(text):
-        if is_mark(line.ref):
-            marks[line.ref] = None
+    for row in reversed(_shown(text)) if "issuebridge" in text else ():
+        line = _SHOWN.match(row)
+        if line and is_mark(line["ref"]):
+            marks[line["ref"]] = None
         if len(marks) == MARKS_MAX:
             break
     return tuple(marks)
+
+
+def _unquoted(text: str) -> str:
+    kept, end, depth = [], 0, 0
+    for tag in _QUOTE.finditer(text):
+        kept += [text[end : tag.start()]] if not depth else []
+        depth, end = max(depth + (-1 if tag[1] else 1), 0), tag.end()
+    return text if depth else "\n".join([*kept, text[end:]])
+
+
+def _shown(text: str) -> list[str]:
+    """Its lines without what a vendor's rewriting puts around them, and without quotations."""
+    broken = _BREAKS.sub("\n", _unquoted(text))
+    plain = html.unescape(html.unescape(broken)).replace("\\", "")
+    return [" ".join(line.split()).strip(_UNSEEN) for line in plain.splitlines()]
 
 
 def read_line(text: str, ref: str) -> ManagedLine | None:

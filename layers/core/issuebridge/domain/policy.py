@@ -40,6 +40,11 @@ class FieldPolicy:
         return self.capability != "none"
 
     @property
+    def is_read(self) -> bool:
+        """Whether a copy shows it anywhere."""
+        return self.reads_native or self.carrier in ("managed_line", "comment")
+
+    @property
     def writable(self) -> bool:
         return self.carrier != "hub"
 

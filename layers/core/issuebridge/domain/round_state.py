@@ -25,12 +25,13 @@ class Failing(Frozen):
 class Twin(Frozen):
     """A second copy of an issue that has one at this connection: a person shall close it. `since`:
     the other one was not found then, so this may be the same under a new id. `over`: it is closed.
-    """
+    `same`: it was born with the other one, and may be what that is called now."""
 
     name: Name
     issue_id: str
     since: datetime | None = None
     over: bool = False
+    same: bool = False
 
     @property
     def is_told(self) -> bool:

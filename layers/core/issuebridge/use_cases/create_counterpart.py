@@ -121,8 +121,9 @@ class CreateCounterpart:
         return self.store.find(effect.connection, remote.remote_id) in (None, effect.issue_id)
 
     def is_wanted(self, effect: Effect) -> bool:
-        wanted = effect.connection in stored(self.store, effect.issue_id).pending
-        return wanted and self.gate.hinders_creating(effect.connection) is None
+        issue = stored(self.store, effect.issue_id)
+        stopped = self.gate.hinders_creating(effect.connection) or self.gate.shut([issue.origin])
+        return effect.connection in issue.pending and stopped is None
 
     def keep(self, effect: Effect, made: RemoteIssue) -> Step:
         """Link what was made; never what is linked already."""

@@ -72,6 +72,8 @@ class Once:
             return work.park(effect, effect.reason or "parked")
         if effect.due_at > self.clock.now():
             return Step("waiting", effect.reason or "under way", effect.due_at)
+        if effect.reason == NOT_WANTED:  # it may have shown itself since
+            effect = effect.again(self.clock.now())
         return self._send(effect, work) if effect.state == "planned" else self.look(effect, work)
 
     def _send(self, effect: Effect, work: Work[Made]) -> Step:

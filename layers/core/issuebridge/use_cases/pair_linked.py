@@ -74,8 +74,10 @@ class PairLinked:
             return self._park(
                 issue, connection, f"its link leads to {name}, which is linked already, or gone"
             )
+        if self.is_under_way(free[0], issue.origin):
+            return Step("waiting", "its counterpart is being created", self.clock.now() + NOT_YET)
         back = self._pointing_at(free[0], issue.origin)
-        if [other.issue_id for other in back] != [issue.issue_id]:
+        if any(other.issue_id != issue.issue_id for other in back):
             return self._park(issue, connection, f"its link leads to {name}, and so do others'")
         return self._joined(issue, free[0])
 

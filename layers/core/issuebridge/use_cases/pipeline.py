@@ -120,7 +120,9 @@ class Pipeline:
 
     @cached_property
     def submit(self) -> SubmitPrompt:
-        return SubmitPrompt(self.store, self.ledger, self.heeding_agent, self.config, self.clock)
+        return SubmitPrompt(
+            self.store, self.ledger, self.heeding_agent, self.config, self.gate, self.clock
+        )
 
     @cached_property
     def start(self) -> StartPrompts:

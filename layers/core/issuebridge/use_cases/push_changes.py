@@ -102,6 +102,8 @@ class PushChanges:
     def _look(self, effect: Effect) -> Outcome:
         heed_pause(self.connections, effect.connection, self.clock.now())
         issue_id, connection = effect.issue_id, effect.connection
+        if why := self.gate.shut([connection, stored(self.store, issue_id).origin]):
+            raise Tripped(why)
         if effect.kind == "comment":
             return self._told(issue_id, connection, self.comment.look(effect), "written")
         return self._told(issue_id, connection, self.create.look(effect), "created")
@@ -189,13 +191,13 @@ class PushChanges:
         remote = system.get(issue.refs[connection].remote_id)
         issue = self._with_mark(issue, policy)
         observed = self._observe(issue, remote, connection)
-        self.gate.check(connection, issue, observed.issue)
         write = plan_write(observed.issue, remote, policy, self.clock.now())
         fought = [note.detail for note in write.notes.values() if note.kind == "fought"]
         if not write.changes:
             self._conclude(issue, connection, remote, write, {})
             kind: Literal["held", "agreed"] = "held" if fought else "agreed"
             return Outcome(issue.issue_id, connection, kind, "; ".join(fought))
+        self.gate.check(connection, issue, observed.issue)
         self.gate.count(connection, rewritten(observed.issue, policy, write))
         now = self.clock.now()
         lease_until = now + timedelta(seconds=LEASE_SECONDS)

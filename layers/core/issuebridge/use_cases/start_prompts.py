@@ -50,7 +50,8 @@ class StartPrompts:
             if rule is None or name not in asks_of(issue, self.landscape):
                 self._put_off(issue, name, None)
                 return None
-            if self.gate.shut([rule.at or ""]):
+            said = [edit.by for edit in issue.edits.values()]
+            if self.gate.shut([rule.at or "", issue.origin, *said]):
                 return None
             if not is_paid and not self._pays(rule):
                 self._put_off(issue, name, self._tomorrow())

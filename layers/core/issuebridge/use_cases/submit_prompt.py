@@ -40,6 +40,7 @@ from issuebridge.ports import (
     Session,
     Submitted,
 )
+from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.prompt_line import PromptLine
 from issuebridge.use_cases.races import until_won
 
@@ -76,6 +77,7 @@ class SubmitPrompt:
     ledger: Ledger
     agent: Callable[[str], Agent]
     config: Config
+    gate: Gate
     clock: Clock
 
     @property
@@ -194,10 +196,15 @@ class SubmitPrompt:
         asked = error.retry_after_seconds if isinstance(error, RateLimited) else pause
         return self._wait(effect, str(error), asked)
 
+    def _barred(self, connection: str) -> str | None:
+        if self.config.connections[connection].mode != "mirror":
+            return "nothing is written there now"
+        return self.gate.shut([connection])
+
     def _ready(self, effect: Effect, agent: Agent) -> Effect | Prompted:
         """The effect with a session of its own; or it waits its turn, or for Norm."""
-        if self.config.connections[effect.connection].mode != "mirror":
-            return self._wait(effect, "nothing is written there now", REFUSED_SECONDS)
+        if why := self._barred(effect.connection):
+            return self._wait(effect, why, REFUSED_SECONDS)
         if not self.line.issue(effect).refs[effect.connection].is_live:
             return self._park(effect, "the issue's copy there is gone, or unlinked")
         if not self.line.has_turn(effect):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from issuebridge.domain.converge import Observed, born, bury, link, moved, observe
+from issuebridge.domain.converge import TIME_ROUNDED, Observed, born, bury, link, moved, observe
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Gone, LostRace
 from issuebridge.domain.gate import FINISHED, changes
@@ -13,7 +13,7 @@ from issuebridge.domain.issue import CanonicalIssue, ExternalRef, RemoteIssue
 from issuebridge.domain.lag import newly_pending, settle
 from issuebridge.domain.managed_line import find_marks
 from issuebridge.domain.mark import issue_of, reference_of, tag_of
-from issuebridge.domain.routing import Landscape, addresses, needs_detail
+from issuebridge.domain.routing import Landscape, needs_detail
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.races import RACES_MAX, until_won
 from issuebridge.use_cases.stored import stored
@@ -46,7 +46,8 @@ class Taken:
     """What was done, and the issue as it was last read: not always the row of the list. `marked`
     ones are not routed: `why` says whose they are, and `stops` that nothing is created there; a
     linked one may have a `why`, too.
-    `replaces`: the id that this issue had before."""
+    `replaces`: the id that this issue had before. `is_same`: it was born with the copy that it is
+    a second of."""
 
     kind: Literal["unchanged", "stored", "deferred", "twin", "over", "moving", "marked"]
     remote: RemoteIssue
@@ -54,6 +55,7 @@ class Taken:
     why: str = ""
     stops: bool = False
     replaces: str = ""
+    is_same: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class TakeIn:
             issue_id = self.store.find(connection, remote.remote_id)
             try:
                 if issue_id:
-                    return self._known(connection, remote, issue_id, gate)
+                    return self._known(connection, remote, issue_id, known, gate)
                 return self._unknown(connection, remote, known, gate)
             except LostRace:
                 continue
@@ -95,33 +97,45 @@ class TakeIn:
 
         return until_won(f"{connection} {remote_id}", step)
 
-    def would_change(self, connection: str, row: RemoteIssue) -> tuple[str, ...]:
-        """What this row, if it is believed, changes about an issue that has another copy."""
+    def would_change(
+        self, connection: str, row: RemoteIssue, *, is_sure: bool = False
+    ) -> tuple[str, ...]:
+        """What this row, if it is believed, changes about an issue that has another copy;
+        `is_sure`: as a read by itself shows it."""
         issue = self.store.load(self.store.find(connection, row.remote_id) or "")
         if issue is None or issue.refs[connection].remote_id != row.remote_id:
             return ()
-        return changes(issue, self.observe(issue, row, connection).issue)
+        found = changes(issue, self.observe(issue, row, connection).issue)
+        if not (found and is_sure):
+            return found
+        try:
+            remote = self._read_again(connection, row)
+        except Gone:
+            return ()
+        return changes(issue, self.observe(issue, remote, connection).issue)
 
     def _commit(self, before: CanonicalIssue, observed: Observed) -> None:
         after = observed.issue
         wake = newly_pending(before, after)
         moved_on = after.external_link != before.external_link
+        moved_on |= bool(after.pending.keys() - before.pending.keys() - after.refs.keys())
         points_at = self.points_at(after) if moved_on else None
         self.store.commit(after, observed.history, wake=wake, points_at=points_at)
 
     def points_at(self, issue: CanonicalIssue) -> str | None:
-        """The address at another connection that its link is."""
-        url = issue.external_link
-        return url if url and any(addresses(url, issue.origin, self.landscape)) else None
+        """Where its link leads: it may be the address of an issue, now or by a later route."""
+        return issue.external_link if len(issue.refs) == 1 else None
 
-    def _known(self, connection: str, remote: RemoteIssue, issue_id: str, gate: Gate) -> Taken:
+    def _known(
+        self, connection: str, remote: RemoteIssue, issue_id: str, known: Known, gate: Gate
+    ) -> Taken:
         """A row of a list may be older than our own last write, so an edit of a linked issue is
         believed only when a read that began after the item was loaded shows it. So is a row that
         is older than what we have seen of it."""
         issue = stored(self.store, issue_id)
         ref = issue.refs[connection]
         if ref.remote_id != remote.remote_id:
-            return self._second(connection, remote, issue)
+            return self._second(connection, remote, issue, known, gate)
         seen_at, row_at = ref.remote_updated_at, remote.updated_at
         is_older = seen_at is not None and row_at is not None and row_at < seen_at
         if len(issue.refs) > 1 or issue.pending or is_older:
@@ -262,16 +276,28 @@ class TakeIn:
     ) -> Taken:
         """There is a copy at this connection already. Should that one be gone, now and when this
         one was first seen, it is the same under another id; else a person shall close one. What
-        once stood beside it is somebody's copy of our line, and takes its place never."""
-        ref, may_replace = issue.refs.get(connection), known and not known.stood_beside
-        if known and may_replace and gate and ref and not ref.ended and self._is_gone(ref):
+        has a birth of its own and stood beside it, or came when it was long gone, is somebody's
+        copy of our line: it takes its place never."""
+        ref = issue.refs.get(connection)
+        is_same = ref is not None and self._has_birth_of(ref, remote)
+        if known and gate and ref and self._may_replace(ref, known, is_same=is_same):
             if ref.deleted or known.gone_since:
                 return self._renumbered(connection, remote, issue, gate)
             return Taken("moving", remote, issue.issue_id)
         lens, raw = self.landscape.policies[connection].fields["status"].lens, remote.raw
         is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED
         is_over = is_over or remote.deleted
-        return Taken("over" if is_over else "twin", remote, issue.issue_id)
+        return Taken("over" if is_over else "twin", remote, issue.issue_id, is_same=is_same)
+
+    def _has_birth_of(self, ref: ExternalRef, remote: RemoteIssue) -> bool:
+        if remote.created_at is None and ref.born_at and not remote.deleted:
+            remote = self._read_again(ref.connection, remote)
+        known = ref.born_at is not None and remote.created_at is not None
+        return known and abs(remote.created_at - ref.born_at) <= TIME_ROUNDED
+
+    def _may_replace(self, ref: ExternalRef, known: Known, *, is_same: bool) -> bool:
+        is_late = known.stood_beside or ref.deleted
+        return not ref.ended and (is_same or not is_late) and self._is_gone(ref)
 
     def _is_gone(self, ref: ExternalRef) -> bool:
         if ref.deleted:
@@ -291,7 +317,8 @@ class TakeIn:
         after = settle(observed.issue, self.landscape, now, renew=True)
         gate(issue, after)
         wake = newly_pending(issue, after)
-        self.store.commit(after, observed.history, wake=wake, linked=connection)
+        new = () if self.store.find(connection, remote.remote_id) else connection
+        self.store.commit(after, observed.history, wake=wake, linked=new)
         return Taken("stored", remote, issue.issue_id, replaces=before)
 
     def _may_be(self, effect: Effect, remote: RemoteIssue) -> bool:
@@ -307,3 +334,9 @@ class TakeIn:
         """The issue with what this copy says now."""
         skew = self.system(connection).skew
         return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)
+
+
+def _held(issue: CanonicalIssue, connection: str) -> str:
+    """Why nothing is written to this copy any more."""
+    mark = issue.refs[connection].foreign
+    return f"{FOREIGN}: {mark}: nothing is written to it until that line goes" if mark else ""
