@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -101,6 +102,7 @@ def test_a_round_from_another_terminal_does_the_work_and_says_what(vendors):
     assert [made["connection"] for made in told["created"]] == ["bland"]
     titles = [issue["title"] for issue in vendors["bland"].issues.values()]
     assert titles.count("Disk full") == 1
+    assert stat.S_IMODE((ROOT / ".local/installation.json").stat().st_mode) == 0o600
     status = json.loads(issuebridge("status", "--json"))
     assert [row["completeness"]["closes"] for row in status] == [True] * 3
     assert {row["seen_within_seconds"] for row in status} == {60}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
 
-from issuebridge.domain.adoption import Findings, Marks, Odd, Pairing, Told, marks_anywhere
+from issuebridge.domain.adoption import Findings, Marks, Pairing, Told, marks_anywhere
 from issuebridge.domain.converge import link
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Misconfigured, RateLimited, Transient
@@ -147,7 +147,7 @@ class Adopt:
             for name, what in linking.whats.items():
                 adopted.whats.setdefault(name, []).append(what)
                 if what in ("double", "elsewhere"):
-                    told = _told(what, pairing, name, linking.after.issue_id)
+                    told = Told(what, *pairing.copies[name], linking.after.issue_id)
                     adopted.told.setdefault(name, []).append(told)
             for entry in linking.history:
                 adopted.overruled.setdefault(entry.by, []).append(entry)
@@ -290,11 +290,6 @@ class Adopt:
             planned_at=now,
             due_at=now,
         )
-
-
-def _told(odd: Odd, pairing: Pairing, connection: str, issue_id: str) -> Told:
-    remote, mark = pairing.copies[connection]
-    return Told(odd, remote, mark, issue_id)
 
 
 def _is_way_across(entry: HistoryEntry, urls: Sequence[str]) -> bool:
