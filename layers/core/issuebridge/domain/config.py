@@ -209,7 +209,7 @@ class Config(Model):
             name: [
                 other
                 for other, o in self.connections.items()
-                if other != name and (o.kind, o.base_url) == (c.kind, c.base_url)
+                if other != name and (o.kind, _host(o.base_url)) == (c.kind, _host(c.base_url))
             ]
             for name, c in self.connections.items()
         }
@@ -276,6 +276,11 @@ class Config(Model):
             ),
         }
         return [f"{place}: {text}" for text, wrong in checks.items() if wrong]
+
+
+def _host(url: str) -> tuple[str | None, int]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def switched_on(config: Config, running: Config | None, now: datetime) -> Config:

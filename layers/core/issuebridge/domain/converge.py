@@ -25,7 +25,7 @@ from issuebridge.domain.managed_line import find_marks, line_safe, read_line
 from issuebridge.domain.mark import reference_of, tag_of
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import read_fields
-from issuebridge.domain.routing import Landscape
+from issuebridge.domain.routing import LEADS, Landscape
 from issuebridge.domain.words import FIELDS, Part
 
 SENDING_SECONDS = 300
@@ -144,6 +144,9 @@ def observe(
         issue, entries = merge.result()
         history.extend(entries)
     renew = any(entry.outcome in ("pulled", "conflict") for entry in history)
+    if any(entry.field == "external_link" for entry in history):
+        parked = {k: why for k, why in issue.parked.items() if not why.startswith(LEADS)}
+        issue = issue.model_copy(update={"parked": parked})
     return Observed(settle(issue, landscape, now, renew=renew), tuple(history))
 
 

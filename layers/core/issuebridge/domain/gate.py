@@ -26,6 +26,7 @@ SORTS = {
     "link": "given another link",
     "deleted": "called deleted",
     "rolled back": "older than what was seen of them; was the vendor restored from a backup",
+    "paired": "paired by their links with others that they overwrite",
     "rewritten": "written anew because the configuration has changed",
 }
 """What is counted, and how it is told."""

@@ -50,7 +50,7 @@ CONFIG = 200_000
 REF = {
     "names": 2 * ID + 300,
     "url": PAGE_URL,
-    "times and marks": 500,
+    "times and marks": 560,
     "baselines": 2 * LINK + RAW_LINK + 1_400,
     "sending": 2 * LINK + RAW_LINK + 1_700,
     "notes": 2 * LINK + RAW_LINK + 4 * (REASON + 250) + 750,

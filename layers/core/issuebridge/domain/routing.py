@@ -15,6 +15,8 @@ from issuebridge.domain.limits import REFS_MAX
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.rules import Rule
 
+LEADS = "its link leads to "
+"""How the reason begins for which an issue is not paired: another link is another matter."""
 UNKNOWN_BIRTH = "its vendor does not tell when it was born, so nobody knows whether it is older"
 
 

@@ -33,6 +33,8 @@ PROBE_LINKS = (
 
 GIVEN_UP = "given up by a person"
 
+DECIDED = ("held", "rolled_back", "fought")
+
 Side = Literal["ours", "theirs"]
 
 
@@ -171,4 +173,4 @@ def held(issue: CanonicalIssue, connection: str) -> dict[Field, FieldNote]:
     """What this copy says and a person decides about."""
     notes = issue.refs[connection].notes
     found = {name: notes[name] for name in FIELDS if name in notes}
-    return {name: note for name, note in found.items() if note.kind in ("held", "rolled_back")}
+    return {name: note for name, note in found.items() if note.kind in DECIDED}

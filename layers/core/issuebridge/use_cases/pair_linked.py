@@ -14,7 +14,7 @@ from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.lag import settle
 from issuebridge.domain.limits import REFS_MAX
 from issuebridge.domain.mark import Installation, keys_of
-from issuebridge.domain.routing import Landscape, points_across
+from issuebridge.domain.routing import LEADS, Landscape, points_across
 from issuebridge.ports import Clock, IssueStore, IssueSystem, Ledger
 from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.once import Step
@@ -69,16 +69,14 @@ class PairLinked:
         found = [self._alone(i, connection) for i in self.store.named(connection, name)]
         free = [other for other in found if other]
         if not found:
-            return self._not_known(issue, f"its link leads to {name}, which is not known there")
+            return self._not_known(issue, f"{LEADS}{name}, which is not known there")
         if len(free) != 1 or len(found) != 1:
-            return self._park(
-                issue, connection, f"its link leads to {name}, which is linked already, or gone"
-            )
+            return self._park(issue, connection, f"{LEADS}{name}, which is linked already, or gone")
         if self.is_under_way(free[0], issue.origin):
             return Step("waiting", "its counterpart is being created", self.clock.now() + NOT_YET)
         back = self._pointing_at(free[0], issue.origin)
         if any(other.issue_id != issue.issue_id for other in back):
-            return self._park(issue, connection, f"its link leads to {name}, and so do others'")
+            return self._park(issue, connection, f"{LEADS}{name}, and so do others'")
         return self._joined(issue, free[0])
 
     def _not_known(self, issue: CanonicalIssue, why: str) -> Step:
@@ -102,6 +100,8 @@ class PairLinked:
         routes = {(route.source, route.target) for route in self.landscape.routes}
         if ends in routes and ends[::-1] not in routes:
             kept, other = pointing, pointed_at
+        if any(kept.value(name) != other.value(name) for name in ("status", "severity")):
+            self.gate.count(other.origin, ["paired"])
         joined = self.join(kept.issue_id, other.issue_id)
         return Step("done", joined.refs[other.origin].display_id)
 

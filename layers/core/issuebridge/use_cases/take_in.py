@@ -292,8 +292,9 @@ class TakeIn:
     def _has_birth_of(self, ref: ExternalRef, remote: RemoteIssue) -> bool:
         if remote.created_at is None and ref.born_at and not remote.deleted:
             remote = self._read_again(ref.connection, remote)
-        known = ref.born_at is not None and remote.created_at is not None
-        return known and abs(remote.created_at - ref.born_at) <= TIME_ROUNDED
+        if ref.born_at is None or remote.created_at is None:
+            return False
+        return abs(remote.created_at - ref.born_at) <= TIME_ROUNDED
 
     def _may_replace(self, ref: ExternalRef, known: Known, *, is_same: bool) -> bool:
         is_late = known.stood_beside or ref.deleted
