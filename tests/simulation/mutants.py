@@ -472,13 +472,6 @@ MUTANTS = (
     ),
     Mutant(
         5,
-        "a walk that goes on forgets what was not stored",
-        f"{USE_CASES}/hot_lane.py",
-        "clean = self.take(page) and self.state.hot_clean",
-        "clean = self.take(page)",
-    ),
-    Mutant(
-        5,
         "a page counts as stored though its fingerprints wait",
         f"{USE_CASES}/take_page.py",
         "        finally:\n            self._save(fresh)\n",
