@@ -116,9 +116,8 @@ class Clashes:
             raise Broken(f"agreed: {self.issue.issue_id} had settled {standing}, yet {entry}")
         rule = self.world.landscape.policies[entry.by].conflict[self.name]
         winner, loser = (theirs, ours) if won(entry) else (ours, theirs)
-        by = entry.at if won(entry) else standing.at
         timed = rule == "latest" and self._tells_time(winner) and self._tells_time(loser)
-        if timed and self._touched(winner, by) < loser.at:
+        if timed and self._said_last(entry.new, entry.at) < loser.at:
             raise Broken(f"late: {loser} is later than {winner}, yet {entry}")
 
     def _is_decided(self, standing: HistoryEntry, entry: HistoryEntry) -> bool:
@@ -146,9 +145,15 @@ class Clashes:
         habits = self.world.vendors[edit.connection].habits
         return habits.skew_measured or not habits.skew
 
-    def _touched(self, edit: HumanEdit, until: datetime) -> datetime:
-        """The vendors tell when an issue was changed, whatever was changed of it."""
-        return max(at for at, _ in self._states(edit) if at <= until)
+    def _said_last(self, value: str | None, until: datetime) -> datetime:
+        """When some copy that shows this value was changed, whatever was changed of it: the vendors
+        tell no more, and two people may say the same."""
+        return max(
+            at
+            for name, ref in self.issue.refs.items()
+            for at, state in self.world.vendors[name].history[ref.remote_id]
+            if at <= until and value in self._words(name, state.raw.get(self.name))
+        )
 
     # who did it
 

@@ -223,7 +223,8 @@ class Oracle:
                 is_late = overruled and before and entry.edited_at and entry.edited_at <= before
                 if rule in ("hold", f"prefer:{loser}") or (rule == "latest" and is_late):
                     raise Broken(f"winner: {issue.issue_id} has {rule} at {entry.by}, yet {entry}")
-            if overruled or entry.outcome == "pulled":
+            closed = entry.outcome == "deleted" and entry.new is not None
+            if overruled or closed or entry.outcome == "pulled":
                 standing[entry.field] = entry.edited_at or entry.at
             if entry.outcome in ("pulled", "pushed", "conflict"):
                 moved.add((entry.by, entry.field))
