@@ -15,7 +15,7 @@ from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.rename import renamed_config, renamed_issue
 from issuebridge.domain.rewrites import rewrites
-from issuebridge.use_cases.gate import allow
+from issuebridge.use_cases.gate import widen
 from issuebridge.wiring import Rename, Wiring, landscape
 from ops.departures import Departures
 from ops.stack import Stack, StackError, read_config
@@ -60,7 +60,7 @@ def push(stack: Stack, options: Namespace) -> int:
     tell_findings(config)
     _demand_few(wiring, before, fixed, _renamed(issues, names), options.allow)
     for name in options.allow:
-        allow(wiring.connections, config, wiring.clock, name)
+        widen(wiring.connections, config, wiring.clock, name)
     _store(stack, config, names, renames)
     return 0
 

@@ -139,8 +139,8 @@ class DynamoDBConnectionStore:
 
     def gate(self, connection: str) -> GateState:
         item = self.table.get((f"CONNECTION#{connection}", "GATE"))
-        if item is None:
-            return GateState(connection=connection)
+        if item is None:  # as from before gates had a row of their own
+            return GateState(connection=connection, shut=self.read(connection).tripped)
         return GateState.model_validate_json(item["doc"]["S"])
 
     def save_gate(self, state: GateState) -> GateState:

@@ -68,7 +68,9 @@ class Write:
 
 def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: datetime) -> Write:
     """What to write so that this copy holds the canonical values; empty when it does."""
-    parts, fought = _peaceful(issue, lagging(issue, policy, now), remote, policy, now)
+    lags = lagging(issue, policy, now)
+    fought = {part: note for part in lags if (note := fought_note(issue, policy, part, now))}
+    parts = [part for part in lags if part not in fought]
     native = [n for n, field in policy.fields.items() if n in parts and field.carrier == "native"]
     lined: list[Part] = [
         part for part in parts if part == "line" or policy.fields[part].carrier == "managed_line"
@@ -104,36 +106,35 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: 
     return Write(changes, sending, fought)
 
 
-def _peaceful(
-    issue: CanonicalIssue,
-    parts: Sequence[Part],
-    remote: RemoteIssue,
-    policy: Policy,
-    now: datetime,
-) -> tuple[list[Part], dict[Part, FieldNote]]:
-    """What may be written; and what we have written so often of late that somebody undoes it."""
-    ref, fought = issue.refs[policy.connection], dict[Part, FieldNote]()
-    for part in parts:
-        if len(_recent(ref, part, now)) < policy.writes_per_hour:
-            continue
-        base, value = ref.baselines[part], _meant(issue, policy, part)
-        fought[part] = FieldNote(
-            kind="fought",
-            detail=f"written {policy.writes_per_hour} times within an hour, and undone: two "
-            f"automations fight; it shows {_brief(base.raws[0])}, ours is {_brief(value)}: end one "
-            "of them, then `issuebridge release`",
-            value=base.value,
-            raws=base.raws,
-        )
-    return [part for part in parts if part not in fought], fought
+def fought_note(
+    issue: CanonicalIssue, policy: Policy, part: Part, now: datetime
+) -> FieldNote | None:
+    """Why this is not written: it was so often of late that somebody undoes it."""
+    ref = issue.refs[policy.connection]
+    if len(recent_writes(ref, part, now)) < policy.writes_per_hour:
+        return None
+    base, value = ref.baselines[part], _meant(issue, policy, part)
+    return FieldNote(
+        kind="fought",
+        detail=f"written {policy.writes_per_hour} times within an hour, and undone: two "
+        f"automations fight; it shows {_brief(base.raws[0])}, ours is {_brief(value)}: end one "
+        "of them, then `issuebridge release`",
+        value=base.value,
+        raws=base.raws,
+    )
 
 
 def _brief(value: str | None) -> str | None:
     return value and limits.kept(value, limits.WORD)
 
 
-def _recent(ref: ExternalRef, part: Part, now: datetime) -> tuple[datetime, ...]:
+def recent_writes(ref: ExternalRef, part: Part, now: datetime) -> tuple[datetime, ...]:
     return tuple(at for at in ref.writes.get(part, ()) if now - at < FIGHT_WITHIN)
+
+
+def written(ref: ExternalRef, part: Part, now: datetime) -> tuple[datetime, ...]:
+    """When this part was written of late, and now again."""
+    return (*recent_writes(ref, part, now), now)[-limits.WRITES_MAX :]
 
 
 def _with_line(text: str, issue: CanonicalIssue, policy: Policy) -> tuple[str, str | None]:
@@ -195,7 +196,9 @@ def set_out(
 ) -> CanonicalIssue:
     """The issue with what we are about to write; its pending mark keeps other workers away."""
     ref = issue.refs[policy.connection]
-    writes = {part: (*_recent(ref, part, now), now)[-limits.WRITES_MAX :] for part in write.sending}
+    writes = {
+        part: (*recent_writes(ref, part, now), now)[-limits.WRITES_MAX :] for part in write.sending
+    }
     update = {"sending": dict(write.sending), "sending_at": now, "writes": {**ref.writes, **writes}}
     sent = ref.model_copy(update=update)
     mark = issue.pending[policy.connection].model_copy(update={"due_at": lease_until})

@@ -90,6 +90,12 @@ class Gate:
         return found.breaker if found else Breaker()
 
 
+def widen(connections: ConnectionStore, config: Config, clock: Clock, connection: str) -> None:
+    """For an hour nothing is too much there; what is stopped stays so."""
+    update: dict[str, object] = {"counts": {}, "allowed_until": clock.now() + ALLOWED}
+    Gate(connections, config, clock).change(connection, lambda gate: gate.model_copy(update=update))
+
+
 def allow(connections: ConnectionStore, config: Config, clock: Clock, connection: str) -> None:
     """A person has looked: for an hour the connection may do what it stopped at, and marks of
     another bridge that stand there by now no longer keep us from creating."""

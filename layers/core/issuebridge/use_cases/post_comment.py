@@ -14,12 +14,13 @@ from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import (
     CanonicalIssue,
     ExternalRef,
+    FieldNote,
     HistoryEntry,
     comment_key,
     with_ref,
 )
 from issuebridge.domain.lag import lagging, newly_pending, settle, wanted
-from issuebridge.domain.push import refused_note
+from issuebridge.domain.push import fought_note, refused_note, written
 from issuebridge.domain.routing import Landscape
 from issuebridge.ports import Clock, Comments, IssueStore, Ledger
 from issuebridge.use_cases.once import Once, Step
@@ -48,6 +49,8 @@ class PostComment:
         now = self.clock.now()
         if policy.fields[FIELD].carrier != "comment" or FIELD not in lagging(issue, policy, now):
             return None
+        if note := fought_note(issue, policy, FIELD, now):
+            return self._note(issue.issue_id, connection, note, "held")
         value = wanted(issue, connection, FIELD)
         assert value is not None, "without a value there is nothing to carry"
         key = comment_key(issue.issue_id, connection, issue.refs[connection].posted)
@@ -104,7 +107,7 @@ class PostComment:
             ref, now = issue.refs[effect.connection], self.clock.now()
             if comment_key(issue.issue_id, effect.connection, ref.posted) != effect.key:
                 return Step("done", made)
-            told = _with_place(ref, made)
+            told = _with_place(ref, made, now)
             after = settle(with_ref(issue, told), self.landscape, now)
             entry = HistoryEntry(at=now, field=FIELD, outcome="pushed", by=ref.connection, new=made)
             wake = newly_pending(issue, after)
@@ -115,30 +118,39 @@ class PostComment:
 
     def park(self, effect: Effect, reason: str) -> Step:
         """Set aside: tried again after a pause, when another value is meant, or once released."""
+        before = self._ref(effect).notes.get(FIELD)
+        note = refused_note(before, reason, effect.request, "comment", self.clock.now())
+        return self._note(effect.issue_id, effect.connection, note, "rejected")
 
+    def _note(
+        self,
+        issue_id: str,
+        connection: str,
+        note: FieldNote,
+        outcome: Literal["held", "rejected"],
+    ) -> Step:
         def step() -> Step:
-            issue = stored(self.store, effect.issue_id)
-            ref, now = issue.refs[effect.connection], self.clock.now()
-            note = refused_note(ref.notes.get(FIELD), reason, effect.request, "comment", now)
+            issue, now = stored(self.store, issue_id), self.clock.now()
+            ref = issue.refs[connection]
             noted = ref.model_copy(update={"notes": {**ref.notes, FIELD: note}})
             entry = HistoryEntry(
-                at=now, field=FIELD, outcome="rejected", by=ref.connection, detail=reason
+                at=now, field=FIELD, outcome=outcome, by=connection, detail=note.detail
             )
             after = settle(with_ref(issue, noted), self.landscape, now)
-            self.store.commit(after, [entry] if note.attempts == 1 else [])
-            return Step("parked", reason)
+            self.store.commit(after, [entry] if note.attempts <= 1 else [])
+            return Step("parked", note.detail)
 
-        return until_won(effect.issue_id, step)
+        return until_won(issue_id, step)
 
     def _ref(self, effect: Effect) -> ExternalRef:
         return stored(self.store, effect.issue_id).refs[effect.connection]
 
 
-def _with_place(ref: ExternalRef, made: str) -> ExternalRef:
+def _with_place(ref: ExternalRef, made: str, now: datetime) -> ExternalRef:
     """Bland shows the link natively too: that place comes first, the last comment's after it."""
     base = ref.baselines[FIELD]
     raws = (*base.raws[:1], made)
     baselines = {**ref.baselines, FIELD: base.model_copy(update={"raws": raws})}
-    return ref.model_copy(
-        update={"comments": (made,), "commented": ref.posted + 1, "baselines": baselines}
-    )
+    writes = {**ref.writes, FIELD: written(ref, FIELD, now)}
+    told = {"comments": (made,), "commented": ref.posted + 1, "writes": writes}
+    return ref.model_copy(update={**told, "baselines": baselines})

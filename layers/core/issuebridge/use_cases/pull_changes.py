@@ -146,7 +146,8 @@ class _Round:
         """What was kept in the state before gates had a row of their own."""
         name, gate = self.state.connection, self.pull.gate
         if self.state.tripped:
-            gate.close(name, self.state.tripped)
+            if not self.pull.connections.gate(name).is_allowed(self.held.began_at):
+                gate.close(name, self.state.tripped)
             self.held.remember(tripped=None)
         told = self.state.completeness
         if told and not told.set_aside and not self.pull.connections.gate(name).swept_at:

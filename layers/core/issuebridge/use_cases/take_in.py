@@ -335,9 +335,3 @@ class TakeIn:
         """The issue with what this copy says now."""
         skew = self.system(connection).skew
         return observe(issue, remote, self.landscape, connection, now=self.clock.now(), skew=skew)
-
-
-def _held(issue: CanonicalIssue, connection: str) -> str:
-    """Why nothing is written to this copy any more."""
-    mark = issue.refs[connection].foreign
-    return f"{FOREIGN}: {mark}: nothing is written to it until that line goes" if mark else ""
