@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from multiprocessing import Pool
 
 from tests.simulation.crashes import SCENARIOS
-from tests.simulation.hardships import HARDSHIPS, OPEN, struck_anywhere
+from tests.simulation.hardships import HARDSHIPS, struck_anywhere
 from tests.simulation.histories import History
 from tests.simulation.outsiders import make_outside
 from tests.simulation.play import Played, play
@@ -65,7 +65,7 @@ def _tallies(seeds: range) -> Iterator[Tally]:
     starts = range(seeds.start, seeds.stop, CHUNK)
     chunks = [range(start, min(start + CHUNK, seeds.stop)) for start in starts]
     with Pool(os.cpu_count()) as pool:
-        names = [name for name in (*SCENARIOS, *HARDSHIPS) if name not in OPEN]
+        names = [*SCENARIOS, *HARDSHIPS]
         yield from pool.imap_unordered(run_scenario, names)
         yield from pool.imap_unordered(run_seeds, chunks)
 

@@ -467,8 +467,6 @@ GATES: dict[str, Scenario] = {
         base=NARROW,
     ),
 }
-OPEN: tuple[str, ...] = ()
-"""What the engine does not yet hold; see `tests/unit/test_simulation.py`."""
 HARDSHIPS = {
     **TWO_INSTALLATIONS,
     **LOST_TABLES,

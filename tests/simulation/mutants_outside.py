@@ -135,8 +135,8 @@ OUTSIDE = (
         9,
         "the read before a push asks no gate",
         f"{USE_CASES}/push_changes.py",
-        "        self.gate.check(connection, issue, observed.issue)\n        write",
-        "        write",
+        "        self.gate.check(connection, issue, observed.issue)\n        self",
+        "        self",
     ),
     Mutant(
         9,
@@ -192,7 +192,7 @@ OUTSIDE = (
         10,
         "two automations fight for ever",
         f"{DOMAIN}/push.py",
-        "if len(_recent(ref, part, now)) < policy.writes_per_hour:",
+        "if len(recent_writes(ref, part, now)) < policy.writes_per_hour:",
         "if True:",
     ),
     Mutant(
