@@ -50,6 +50,12 @@ def marks_in(description: str) -> list[str]:
     return [ref for ref in refs if ref.startswith("ib") and len(ref) in MARK_LENGTHS]
 
 
+def is_marked(description: str) -> bool:
+    """Whether a row of it begins with a mark, whatever people have written behind it."""
+    begun = (re.match(r"\[issuebridge ref=(\w+)", row.strip()) for row in description.split("\n"))
+    return any(row[1].startswith("ib") and len(row[1]) in MARK_LENGTHS for row in begun if row)
+
+
 def our_line(description: str) -> dict[str, str]:
     """The last line that is not one of the forgeries people write."""
     real = [line for line in lines_of(description) if not line["ref"].startswith("ibnot")]

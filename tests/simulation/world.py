@@ -27,7 +27,7 @@ from tests.fakes import FakeClock, FakeConnectionStore, FakeIssueStore, FakeLedg
 from tests.simulation.deeds import DEEDS, Remembered
 from tests.simulation.effects import Effects, Watched
 from tests.simulation.norm import Norm
-from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate, marks_in
+from tests.simulation.people import LOSES_OUR_LINE, REWRITES, Fate, is_marked
 from tests.simulation.steps import (
     Add,
     Ask,
@@ -238,7 +238,7 @@ class SimWorld:
         source = vendor.ids[step.nth % len(vendor.ids)]
         words = vendor.now(source).description
         made = vendor.file("a copy made by hand", words, {})
-        if marks_in(words):
+        if is_marked(words):
             vendor.copies.add(made.remote_id)
             vendor.upheaval.copied[made.remote_id] = source
 
