@@ -133,6 +133,7 @@ def bridged(stack: LocalStack, tmp_path: Path) -> Iterator[Callable[..., Bridge]
             put_secrets(aws.session, secrets)
             aws.push_config(read_config(file))
             bridge = Bridge(aws, *named.values(), prefix, file)
+            bridge.round()  # nothing is created before the first whole sweep of a connection
             running.callback(_nothing_undocumented, bridge)
             return bridge
 

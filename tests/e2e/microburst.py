@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from ops.local_stack import MINISTACK_BIN, LocalStack, free_port, supervised
 
@@ -62,8 +63,10 @@ def microburst_before(stack: LocalStack) -> Iterator[Microburst]:
 
 
 @contextmanager
-def between_functions_and_aws(stack: LocalStack, proxy_url: str) -> Iterator[None]:
-    """Every function of the stack reaches AWS through this proxy.
+def between_functions_and_aws(
+    stack: LocalStack, proxy_url: str, vendors: Sequence[str]
+) -> Iterator[None]:
+    """Every function of the stack reaches AWS through this proxy, and the vendors directly.
 
     Not by AWS_ENDPOINT_URL: requests are signed for their host, which must stay the stack's own.
     """
@@ -80,7 +83,8 @@ def between_functions_and_aws(stack: LocalStack, proxy_url: str) -> Iterator[Non
                 FunctionName=name, Environment={"Variables": {**own, **more}}
             )
 
-    set_all({"http_proxy": proxy_url, "no_proxy": ""})
+    apart = ",".join(urlsplit(address).netloc for address in vendors)
+    set_all({"http_proxy": proxy_url, "no_proxy": apart})
     try:
         yield
     finally:

@@ -72,7 +72,9 @@ def test_whatever_aws_fails_or_does_without_an_answer_is_done_once(stack, bridge
     began = time.monotonic()
     with (
         microburst_before(stack) as aws,
-        between_functions_and_aws(stack, aws.endpoint_url),
+        between_functions_and_aws(
+            stack, aws.endpoint_url, [sim.api_url for sim in bridge.vendors.values()]
+        ),
         impatient(bridge),
     ):
         aws.obey(list(rules()))
