@@ -109,7 +109,11 @@ def bridged(stack: LocalStack, tmp_path: Path) -> Iterator[Callable[..., Bridge]
     with ExitStack() as running:
 
         def start(
-            routes: list[Document], *, recovery: Document | None = None, **more: Document
+            routes: list[Document],
+            *,
+            recovery: Document | None = None,
+            is_swept: bool = True,
+            **more: Document,
         ) -> Bridge:
             aws, prefix = Stack(stack.session(), stack.outputs), f"c{uuid4().hex[:8]}"
             sims = {s.vendor: s() for s in (BlandSimulator, AntimetalSimulator, ZylonSimulator)}
@@ -133,7 +137,8 @@ def bridged(stack: LocalStack, tmp_path: Path) -> Iterator[Callable[..., Bridge]
             put_secrets(aws.session, secrets)
             aws.push_config(read_config(file))
             bridge = Bridge(aws, *named.values(), prefix, file)
-            bridge.round()  # nothing is created before the first whole sweep of a connection
+            if is_swept:  # nothing is created before the first whole sweep of a connection
+                bridge.round()
             running.callback(_nothing_undocumented, bridge)
             return bridge
 

@@ -30,7 +30,7 @@ def test_a_sweep_under_429s_stores_everything_within_its_pages(bridged):
     settings = {"poll": {"pages_max": PAGES_MAX}, "requests_per_second": 1000}
     everywhere = dict.fromkeys(("voice", "incidents", "answers"), settings)
     routes = [{"from": "incidents", "to": "voice"}, {"from": "answers", "to": "voice"}]
-    bridge = bridged(routes, **everywhere)
+    bridge = bridged(routes, is_swept=False, **everywhere)
     fill(bridge)
     make_busy(bridge)
     began, rounds = time.monotonic(), []
