@@ -165,7 +165,7 @@ class Oracle:
                 route.source == issue.origin,
                 self._lives(issue, issue.origin),
                 not is_anothers(remote, mark_of(issue, issue.origin), self.world.installation.tag),
-                remote.created_at and remote.created_at >= route.since_at,
+                remote.created_at and remote.created_at - origin.skew >= route.since_at,
                 shown["status"] in rules.status,
                 rules.severity is None or shown["severity"] in rules.severity,
             ]
