@@ -23,7 +23,7 @@ local: setup ## the stack on this machine with your configuration: make local CO
 
 test: setup ## every test, the deployed local stack included
 	.venv/bin/pytest -n 2 tests/unit tests/integration
-	.venv/bin/pytest -n 2 --dist loadfile tests/e2e
+	.venv/bin/pytest -n 3 --dist loadfile tests/e2e
 
 simulate: setup ## random histories with every fault there is: make simulate SEEDS=20000
 	.venv/bin/python -m tests.simulation --seeds $(SEEDS)

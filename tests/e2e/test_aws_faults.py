@@ -16,6 +16,8 @@ READS = [("dynamodb", name) for name in ("GetItem", "Query")]
 READS += [("secretsmanager", "GetSecretValue")]
 WRITES = [("dynamodb", name) for name in ("PutItem", "UpdateItem", "DeleteItem")]
 WRITES += [("dynamodb", "TransactWriteItems"), ("sqs", "SendMessage")]
+RARE = [("dynamodb", "BatchGetItem")]
+"""What only a lost answer makes us ask: it meets its faults, if it is asked at all."""
 THROTTLED = {
     "dynamodb": {"code": "ProvisionedThroughputExceededException"},
     "secretsmanager": {"code": "ThrottlingException"},
@@ -45,7 +47,7 @@ def faults_of(service, operation):
 
 def rules():
     """At first in a row, beyond what the SDK repeats by itself; then each now and then."""
-    for call in [*READS, *WRITES]:
+    for call in [*READS, *RARE, *WRITES]:
         service, operation = call
         at = {"service": service, "operation": operation}
         faults = list(faults_of(*call).values())
@@ -59,7 +61,7 @@ def not_met(counted):
     """(call, fault) that should have met and did not, of all calls that were made."""
     return {
         (call, fault)
-        for call in {call for call, _ in counted}
+        for call in {call for call, _ in counted}.difference(RARE)
         for fault in faults_of(*call)
         if not counted[call, fault]
     }
@@ -97,7 +99,7 @@ def test_whatever_aws_fails_or_does_without_an_answer_is_done_once(stack, bridge
         writes, items = bridge.writes(), bridge.items()
         told = bridge.round()
 
-    assert {call for call, _ in struck} == {*READS, *WRITES}, "every call there is meets its faults"
+    assert {call for call, _ in struck}.difference(RARE) == {*READS, *WRITES}, "every call there is"
     assert not not_met(struck)
     assert [len(sim.issues) for sim in (voice, incidents, answers)] == [4, 3, 1]
     assert bridge.copy_of(day.disk, voice)["status"] == "in_review"
@@ -132,8 +134,8 @@ class Day:
 
     def is_over(self, counted) -> bool:
         linked = len(self.bridge.voice.issues) + len(self.bridge.incidents.issues) == 7
-        met = {call for call, _ in counted} == {*READS, *WRITES} and not not_met(counted)
-        return linked and met and self.prompted
+        asked = {call for call, _ in counted} >= {*READS, *WRITES}
+        return linked and asked and not not_met(counted) and self.prompted
 
     def go_on(self) -> None:
         self.beat()

@@ -16,7 +16,7 @@ from ops.cli import main
 from tests.e2e.test_prompts import command  # noqa: F401 - a fixture
 from tests.fakes import DAWN
 
-ISSUES, REQUESTS = 50, 200
+ISSUES, REQUESTS = 25, 100
 SECONDS_MAX = 150
 TROUBLE = (
     {"kind": "drop_after", "path": r".*/agent-sessions$", "every": 3},
@@ -90,7 +90,7 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def test_200_prompts_over_50_issues_in_trouble_end_with_one_run_each_or_a_reason(bridged):
+def test_100_prompts_over_25_issues_in_trouble_end_with_one_run_each_or_a_reason(bridged):
     bridge = bridged([], recovery={"looks": 2, "over_seconds": 1})
     voice = bridge.voice
     voice.set_switches(

@@ -11,7 +11,7 @@ from math import ceil
 
 from ops.stack import POLLERS
 
-ISSUES = int(os.environ.get("ISSUEBRIDGE_SWEEP_ISSUES", "300"))
+ISSUES = int(os.environ.get("ISSUEBRIDGE_SWEEP_ISSUES", "150"))
 """At each vendor. To store one costs this machine some 20 ms: 5,000 take minutes."""
 LINKED = 3
 PAGE, PAGES_MAX = 100, ceil(ISSUES / 300)

@@ -99,7 +99,7 @@ def test_a_crash_at_any_point_is_finished_by_the_next_run(operated, monkeypatch,
                 break
             except KeyboardInterrupt:
                 crashed += 1
-        step = 1 + 2**crashed
+        step = 1 + 4**crashed
     assert crashed
     operated.push(renamed(operated.document), "--rename", "voice=calls")
     assert_goes_on(operated)

@@ -15,7 +15,7 @@ from tests.simulation.shrink import report
 
 SEEDS = 300
 CHUNK = 30
-SPARSE = 9
+EVERY_FEW, SPARSE = 4, 9
 """`make simulate` strikes at every boundary, this at some."""
 
 
@@ -26,7 +26,7 @@ def test_every_invariant_holds_whatever_people_and_faults_do(first):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_crash_at_any_boundary_ends_well(name):
-    for history in struck(name, kinds=(("crash", 0),)):
+    for history in islice(struck(name, kinds=(("crash", 0),)), 0, None, EVERY_FEW):
         played = play(history)
         assert played.failure is None, report(history, played)
 
