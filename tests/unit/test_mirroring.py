@@ -458,3 +458,23 @@ class TestLinks:
         notes = world.issue_of("bland", born.remote_id).refs["bland"].notes
         assert notes["external_link"].kind == "unsupported"
         assert "@norm" not in the_only(world.systems["antimetal"]).description.lower()
+
+
+def test_what_a_counterpart_showed_as_it_was_made_was_agreed_on_by_nobody(world):
+    """It is made as `investigating`; should the origin come to mean that, a person's edit of the
+    counterpart did not know of it."""
+    world.rounds()
+    born = world.systems["bland"].add(status="in_review", severity="high")
+    world.poll("bland")
+    world.mirror()
+    made = the_only(world.systems["antimetal"])
+    assert made.raw["status"] == "investigating"
+    world.systems["antimetal"].edit(made.remote_id, status="resolved")
+    world.clock.advance(60)
+    world.systems["bland"].edit(born.remote_id, status="in_progress")
+    world.poll("bland")
+    world.rounds()
+    assert world.systems["bland"].issues[born.remote_id].raw["status"] == "in_progress"
+    issue = world.issue_of("bland", born.remote_id)
+    lost = [row for row in world.store.history(issue.issue_id) if row.outcome == "conflict"]
+    assert [(row.by, row.old) for row in lost] == [("antimetal", "done")]

@@ -188,6 +188,21 @@ def test_a_second_copy_takes_the_place_of_one_that_goes_only_if_it_was_born_with
     assert ("resolved" in shown(world, "antimetal")) is not is_born_with_it
 
 
+def test_of_two_copies_that_come_as_one_goes_the_one_born_with_it_takes_its_place():
+    world = World()
+    world.systems["antimetal"].add("x", severity="high")
+    world.rounds(3)
+    bland = world.systems["bland"]
+    (old,) = bland.issues.values()
+    copied_at = world.clock.now()
+    moved = replace(old, remote_id="uuid-9998", display_id="T-9998", number=9998)
+    by_hand = replace(old, remote_id="uuid-9999", number=9999, created_at=copied_at)
+    bland.issues = {new.remote_id: new for new in (by_hand, moved)}
+    world.rounds(6)
+    assert world.issue_of("bland", "uuid-9998").refs["bland"].remote_id == "uuid-9998"
+    assert [twin.name for twin in world.connections.read("bland").twins.values()] == ["T-1001"]
+
+
 def test_a_copy_of_our_words_filed_long_after_a_deletion_is_a_twin_and_moves_nothing():
     world = World()
     world.systems["antimetal"].add("disk full", severity="high")

@@ -159,7 +159,7 @@ class FieldMerge:
         source = next((s for s in self.reading if s.raw is not None), self.reading[0])
         if not source.known:
             return self._noted("frozen", source.told, source.raw)
-        shown = Baseline(value=source.value, raws=self.raws)
+        shown = self._shown(source)
         if self.policy.connection != self.issue.origin:
             issue = self._with(self._confirmed(shown), thaw=True)
             return issue, self._overruled(issue, source) if source.value else []
@@ -196,7 +196,7 @@ class FieldMerge:
         if merged.conflict and winner is None:
             return self._noted("held", f"edited on both sides: {ours} here", source.value)
         if merged.write_to != "canonical":
-            issue = self._with(Baseline(value=source.value, raws=self.raws), thaw=True)
+            issue = self._with(self._shown(source), thaw=True)
             return issue, [self._entry("conflict", source.value, ours, detail="this edit lost")]
         outcome = "conflict" if merged.conflict else "pulled"
         detail = f"lost: {ours} of {self._last_edit().by}" if merged.conflict else None
@@ -221,6 +221,11 @@ class FieldMerge:
         shown = Baseline(value=ours, raws=self.raws, edit_at=first.at)
         edits = {**self.issue.edits, self.name: first.model_copy(update={"also": also})}
         return self._with(shown, thaw=True).model_copy(update={"edits": edits})
+
+    def _shown(self, source: Source) -> Baseline:
+        """It is overruled by the edit that stands now: a later one to the same value is news."""
+        last = self.issue.edits.get(self.name)
+        return Baseline(value=source.value, raws=self.raws, edit_at=last and last.at)
 
     def _last_edit(self) -> Edit:
         return self.issue.edits.get(self.name) or Edit(by=self.issue.origin, at=self.seen.now)

@@ -1,6 +1,6 @@
 """Take in one remote issue: merge it into the canonical issue it belongs to, or start one."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -34,11 +34,13 @@ ELSEWHERE = "our mark of {}: both reach the same issues, keep one of the two con
 @dataclass(frozen=True)
 class Known:
     """What a round remembers of a row: that the issue it seems to replace was gone at that time, or
-    that it stood beside it, and the counterparts that are being created here right now."""
+    that it stood beside it; the counterparts that are being created here right now, and the issues
+    whose copy of the same birth is known under another id."""
 
     gone_since: datetime | None
     open_creates: Callable[[], Sequence[Effect]]
     stood_beside: bool = False
+    have_heirs: Container[str] = ()
 
 
 @dataclass(frozen=True)
@@ -281,9 +283,10 @@ class TakeIn:
         ref = issue.refs.get(connection)
         is_same = ref is not None and self._has_birth_of(ref, remote)
         if known and gate and ref and self._may_replace(ref, known, is_same=is_same):
-            if ref.deleted or known.gone_since:
+            is_first = is_same or issue.issue_id not in known.have_heirs
+            if is_first and (ref.deleted or known.gone_since):
                 return self._renumbered(connection, remote, issue, gate)
-            return Taken("moving", remote, issue.issue_id)
+            return Taken("moving", remote, issue.issue_id, is_same=is_same)
         lens, raw = self.landscape.policies[connection].fields["status"].lens, remote.raw
         is_over = lens is not None and lens.read(raw["status"] or "") in FINISHED
         is_over = is_over or remote.deleted

@@ -208,7 +208,8 @@ class TakePage:
     ) -> dict[str, str | None]:
         twin = self.state.twins.get(remote.remote_id)
         stood_beside = twin is not None and twin.since is None
-        known = Known(self._gone_since(remote.remote_id), open_creates, stood_beside)
+        heirs = {twin.issue_id for twin in self.state.twins.values() if twin.same}
+        known = Known(self._gone_since(remote.remote_id), open_creates, stood_beside, heirs)
         try:
             taken = self.take_in(self.state.connection, remote, known, self._pass)
         except LostRace as error:
