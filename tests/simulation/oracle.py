@@ -11,6 +11,7 @@ from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue, reference_for
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import find_url
+from issuebridge.domain.text import utf16_units
 from issuebridge.domain.words import FIELDS, Field
 from tests.simulation.clashes import MERGED, Clashes, won
 from tests.simulation.outside import (
@@ -188,6 +189,7 @@ class Oracle:
                 raise Broken(f"rules: {rule.name} still asks about {issue.issue_id}")
             fits = [
                 rule.at in issue.refs and self._lives(issue, rule.at),
+                not (rule.at in issue.refs and self._is_anothers(issue, rule.at)),
                 issue.created_at and issue.created_at >= rule.since_at,
                 issue.status in rule.when.status,
                 rule.when.severity is None or issue.severity in rule.when.severity,
@@ -282,6 +284,10 @@ class Oracle:
         for name in FIELDS if not ref.ended else ():
             self._field(issue, policy, remote, name)
 
+    def _is_anothers(self, issue: CanonicalIssue, connection: str) -> bool:
+        remote = self.world.vendors[connection].now(issue.refs[connection].remote_id)
+        return is_anothers(remote, mark_of(issue, connection), self.world.installation.tag)
+
     def _is_lined(self, issue: CanonicalIssue, connection: str) -> bool:
         others = issue.refs.keys() - {connection}
         return self._lives(issue, connection) and any(self._lives(issue, o) for o in others)
@@ -292,6 +298,7 @@ class Oracle:
         stands = [line for line in lines_of(remote.description) if line["ref"] == reference]
         noted = issue.refs[policy.connection].notes.get("line")
         kept = noted is not None and self._must_stay(policy, remote, noted.kind)
+        kept |= self._is_anothers(issue, policy.connection)
         ended = not self._is_lined(issue, policy.connection)
         if stands and ended and policy.description_writable and not kept:
             raise Broken(f"line: {remote.display_id} keeps {stands}, note {noted}")
@@ -299,7 +306,8 @@ class Oracle:
     def _must_stay(self, policy: Policy, remote: RemoteIssue, kind: str) -> bool:
         if kind == "rejected":
             return self.world.vendors[policy.connection].habits.ignores == "description"
-        return wakes_norm(remote.description) or not words_of(remote.description)
+        too_long = utf16_units(remote.description) > policy.description_units_max
+        return too_long or wakes_norm(remote.description) or not words_of(remote.description)
 
     def _field(
         self, issue: CanonicalIssue, policy: Policy, remote: RemoteIssue, name: Field
@@ -310,7 +318,7 @@ class Oracle:
             return
         if value is None or self._carried(issue, policy, remote, name, value):
             return
-        if is_anothers(remote, mark_of(issue, policy.connection), self.world.installation.tag):
+        if self._is_anothers(issue, policy.connection):
             return
         note = issue.refs[policy.connection].notes.get(name)
         if note is None or not self._is_true(note.kind, policy, remote, name, issue):
@@ -426,7 +434,12 @@ class Oracle:
         self, issue: CanonicalIssue, connection: str, name: Field, value: str | None
     ) -> int:
         remote_id, vendor = issue.refs[connection].remote_id, self.world.vendors[connection]
-        edits = [e for e in vendor.edits if e.remote_id == remote_id and e.field.endswith(name)]
+        ids = {remote_id} | {
+            new.new_id
+            for new in self.world.remembered.renumbered
+            if (new.connection, new.mark) == (connection, mark_of(issue, connection))
+        }
+        edits = [e for e in vendor.edits if e.remote_id in ids and e.field.endswith(name)]
         made = sum(value in set(self._meanings(edit, name)) for edit in edits)
         back = [
             HumanEdit(connection, remote_id, name, state.raw.get(name), self.world.clock.now())
