@@ -236,6 +236,21 @@ VENDORS: dict[str, Scenario] = {
         (Work("poll", "bland"), Work("poll", "bland"), Work("mirror")),
         (Edit("antimetal", 0, "status", "resolved"), Calm(1)),
     ),
+    "a copy of our line comes as its original is renumbered": Scenario(
+        (*_PAIR, Renumber("bland", 0), Copy("bland", 0), Calm(2)),
+        (Work("poll", "bland"), Work("mirror")),
+        (Edit("antimetal", 0, "status", "resolved"), Calm(1)),
+    ),
+    "a counterpart is edited before it has our value": Scenario(
+        (
+            *(Calm(1), _born("bland", "in_review"), Work("poll", "bland"), Work("mirror")),
+            Edit("antimetal", 0, "status", "muted"),
+            Edit("antimetal", 0, "status", "ready_to_fix"),
+            Edit("bland", 0, "status", "in_progress"),
+        ),
+        (Work("poll", "bland"), Work("mirror"), Work("poll", "antimetal")),
+        base=PLAIN,
+    ),
     "an origin with our line is renumbered": Scenario(
         (_born("zylon"), Calm(4), Renumber("zylon", 0), Edit("bland", 0, "status", "done")),
         (Work("poll", "zylon"), Work("poll", "zylon"), Work("mirror")),

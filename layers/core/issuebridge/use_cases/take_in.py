@@ -1,6 +1,6 @@
 """Take in one remote issue: merge it into the canonical issue it belongs to, or start one."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -34,13 +34,13 @@ ELSEWHERE = "our mark of {}: both reach the same issues, keep one of the two con
 @dataclass(frozen=True)
 class Known:
     """What a round remembers of a row: that the issue it seems to replace was gone at that time, or
-    that it stood beside it; the counterparts that are being created here right now, and the issues
-    whose copy of the same birth is known under another id."""
+    that it stood beside it; the counterparts that are being created here right now, and whether an
+    issue may have a nearer heir than a copy with a birth of its own."""
 
     gone_since: datetime | None
     open_creates: Callable[[], Sequence[Effect]]
     stood_beside: bool = False
-    have_heirs: Container[str] = ()
+    has_heir: Callable[[str], bool] = lambda _: False
 
 
 @dataclass(frozen=True)
@@ -283,7 +283,7 @@ class TakeIn:
         ref = issue.refs.get(connection)
         is_same = ref is not None and self._has_birth_of(ref, remote)
         if known and gate and ref and self._may_replace(ref, known, is_same=is_same):
-            is_first = is_same or issue.issue_id not in known.have_heirs
+            is_first = is_same or not known.has_heir(issue.issue_id)
             if is_first and (ref.deleted or known.gone_since):
                 return self._renumbered(connection, remote, issue, gate)
             return Taken("moving", remote, issue.issue_id, is_same=is_same)

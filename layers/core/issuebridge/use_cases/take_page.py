@@ -208,8 +208,8 @@ class TakePage:
     ) -> dict[str, str | None]:
         twin = self.state.twins.get(remote.remote_id)
         stood_beside = twin is not None and twin.since is None
-        heirs = {twin.issue_id for twin in self.state.twins.values() if twin.same}
-        known = Known(self._gone_since(remote.remote_id), open_creates, stood_beside, heirs)
+        gone_since = self._gone_since(remote.remote_id)
+        known = Known(gone_since, open_creates, stood_beside, self._has_heir)
         try:
             taken = self.take_in(self.state.connection, remote, known, self._pass)
         except LostRace as error:
@@ -236,6 +236,11 @@ class TakePage:
             return {}
         left = {taken.replaces: None} if taken.replaces else {}
         return {remote.remote_id: self._digest(taken.remote), **left}
+
+    def _has_heir(self, issue_id: str) -> bool:
+        """One that was born with its copy, or one that nobody could read yet."""
+        same = (twin.issue_id for twin in self.state.twins.values() if twin.same)
+        return issue_id in same or not all(map(self.seen.digests.get, self.state.failing))
 
     def _gone_since(self, remote_id: str) -> datetime | None:
         """When, in an earlier round, the copy that this one may replace was gone already."""
