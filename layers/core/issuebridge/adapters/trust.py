@@ -2,6 +2,7 @@
 
 import re
 import ssl
+from functools import cache
 
 from issuebridge.domain.errors import Misconfigured
 
@@ -32,9 +33,11 @@ def checked_ca_pem(text: str) -> str:
     return "\n".join(blocks) + "\n"
 
 
+@cache
 def trust(ca_pem: str | None) -> ssl.SSLContext:
     """`ca_pem` is trusted besides the public authorities, by the same rules in every Python: some
-    refuse a private authority whose certificates lack what the public ones must have."""
+    refuse a private authority whose certificates lack what the public ones must have. One context
+    serves all who trust the same: to read the public authorities takes longer than a request."""
     context = ssl.create_default_context()
     if ca_pem:
         context.load_verify_locations(cadata=checked_ca_pem(ca_pem))

@@ -20,6 +20,7 @@ from issuebridge.domain.words import CANONICAL_WORDS, Field
 
 STEPS_MAX = 8
 _START = datetime(2026, 1, 1, tzinfo=UTC)
+Remotes = dict[str, RemoteIssue]
 _MAPPED: tuple[Field, ...] = ("status", "severity")
 
 
@@ -27,9 +28,10 @@ def prove(landscape: Landscape) -> None:
     """Misconfigured, with the exact cycle, if any edit of any word would never come to rest."""
     settled = Landscape(landscape.policies)
     for names in _linked(landscape):
+        joined = _joined(settled, names)
         for name, field in product(names, _MAPPED):
             for raw in _raws(landscape.policies[name].fields[field]):
-                _settle(settled, names, name, field, raw)
+                _settle(settled, *joined, name, field, raw)
 
 
 def findings(landscape: Landscape) -> list[str]:
@@ -69,16 +71,26 @@ def _raws(field: FieldPolicy) -> list[str]:
     return list(field.lens.words) if field.lens and field.reads_native else []
 
 
-def _settle(
-    landscape: Landscape, names: tuple[str, ...], edited: str, field: Field, raw: str
-) -> None:
+def _joined(landscape: Landscape, names: tuple[str, ...]) -> tuple[CanonicalIssue, Remotes]:
+    """An issue that lives at all of them, and its copies, in step."""
     remotes = {name: _remote(landscape.policies[name], name) for name in names}
     issue = CanonicalIssue(issue_id="proof", origin=names[0], title="", description="", category="")
     for name in names:
         joined = link(issue, remotes[name], landscape.policies[name], _START)
         issue = observe(joined, remotes[name], landscape, name, now=_START).issue
-    issue, remotes = _round(landscape, issue, remotes, _START)[:2]
-    remotes[edited] = _with(remotes[edited], {field: raw}, _START + timedelta(hours=1))
+    return _round(landscape, issue, remotes, _START)[:2]
+
+
+def _settle(
+    landscape: Landscape,
+    issue: CanonicalIssue,
+    remotes: Remotes,
+    edited: str,
+    field: Field,
+    raw: str,
+) -> None:
+    edit = _with(remotes[edited], {field: raw}, _START + timedelta(hours=1))
+    remotes = {**remotes, edited: edit}
     trail = [f"{edited} {field}={raw}"]
     for step in range(1, STEPS_MAX):
         at = _START + timedelta(hours=1, minutes=step)
@@ -92,9 +104,9 @@ def _settle(
 def _round(
     landscape: Landscape,
     issue: CanonicalIssue,
-    remotes: dict[str, RemoteIssue],
+    remotes: Remotes,
     at: datetime,
-) -> tuple[CanonicalIssue, dict[str, RemoteIssue], list[str]]:
+) -> tuple[CanonicalIssue, Remotes, list[str]]:
     """Every copy is read, merged and brought into step once."""
     written = []
     for name, remote in remotes.items():
