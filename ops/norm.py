@@ -70,8 +70,8 @@ def _prompt(stack: Stack, options: Namespace) -> int:
         "connection": options.connection,
         "deadline": deadline and deadline.isoformat(),
     }
-    request = parse_request(json.dumps(fields))
     wiring = stack.wiring()
+    request = parse_request(json.dumps(fields), wiring.settings.intents)
     issue = _issue(wiring, request)
     stack.send_prompt(request.model_dump_json(), group=issue.issue_id, key=request.idempotency_key)
     key = prompt_key(issue.issue_id, request)
@@ -150,6 +150,7 @@ def _request_part(effect: Effect) -> dict[str, Any]:
     return {
         "intent_asked": request.intent,
         "requested_by": request.requested_by,
+        "sender": effect.sender,
         "rule": effect.rule,
         "run_id": effect.result,
         "response": effect.response,

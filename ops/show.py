@@ -145,7 +145,8 @@ def print_round(console: Console, report: RoundReport) -> None:
 
 
 def _asker(run: dict[str, Any]) -> str:
-    return f"asked by {run['requested_by']}"
+    sender = run.get("sender")
+    return f"asked by {run['requested_by']}" + (f", sent by {sender}" if sender else "")
 
 
 def _said(run: dict[str, Any]) -> str:

@@ -53,6 +53,7 @@ class Stack:
             history_days=int(self.output("HistoryDays")),
             prompt_dead_letters_url=self.output("PromptDeadLettersUrl"),
             installation_secret=self.output("InstallationSecret"),
+            prompt_intents=self.output("PromptIntents"),
         )
         return Wiring(settings, self.session, running.config, running.tag)
 

@@ -16,7 +16,9 @@ processor = SqsFifoPartialProcessor(skip_group_on_error=True)
 
 
 def submit_one(record: SQSRecord) -> None:
-    outcome = wiring.take_prompt()(record.body, record.attributes.message_group_id or "")
+    by_queue = record.attributes
+    take, group = wiring.take_prompt(), by_queue.message_group_id or ""
+    outcome = take(record.body, group, by_queue.sender_id)
     logger.info("prompted", extra=vars(outcome))
 
 

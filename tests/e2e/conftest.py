@@ -20,6 +20,11 @@ from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, Zylo
 
 BOOKKEEPING = ("CONNECTION#", "SEEN#", "SWEPT#")
 TOPIC = "arn:aws:sns:us-east-1:123456789012:alarms"
+PARAMETERS = {
+    "SchedulesState": "DISABLED",
+    "AlarmTopicArn": TOPIC,
+    "PromptIntents": "verify,status,fix",
+}
 SINCE = "2026-01-01T00:00:00Z"
 """The simulators begin empty, so no history comes over by surprise."""
 
@@ -27,7 +32,7 @@ SINCE = "2026-01-01T00:00:00Z"
 @pytest.fixture(scope="session")
 def stack() -> Iterator[LocalStack]:
     """`template.yaml` on a local AWS with IAM enforced; nothing wakes by schedule."""
-    with LocalStack.up({"SchedulesState": "DISABLED", "AlarmTopicArn": TOPIC}) as deployed:
+    with LocalStack.up(PARAMETERS) as deployed:
         yield deployed
 
 

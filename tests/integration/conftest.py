@@ -100,6 +100,7 @@ def cold(monkeypatch, local_aws, dynamodb):
     monkeypatch.setenv("TABLE_NAME", dynamodb.name)
     monkeypatch.setenv("HISTORY_DAYS", "90")
     monkeypatch.setenv("INSTALLATION_SECRET", f"{dynamodb.name}/installation")
+    monkeypatch.setenv("PROMPT_INTENTS", "verify,status")
     monkeypatch.setenv("PROMPT_DEAD_LETTERS_URL", _dead_letters(dynamodb))
     kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]
     for each in kept_warm:

@@ -182,7 +182,7 @@ def test_ten_runs_with_long_links_all_end_and_what_norm_said_is_in_their_ledger_
 
 def take(world: World, body: str):
     letters = FakeDeadLetters()
-    taken = TakePrompt(world.submit, world.ledger, letters, world.clock)(body, "group")
+    taken = TakePrompt(world.submit, world.ledger, letters, ("verify",), world.clock)(body, "group")
     ((sent, reason),) = letters.sent.values()
     return taken, sent, reason
 

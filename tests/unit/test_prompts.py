@@ -2,11 +2,12 @@
 
 import json
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 
 from issuebridge.domain.errors import Ambiguous, Conflict, Gone, Rejected, Transient
-from issuebridge.domain.prompt import PromptRequest, parse_request
+from issuebridge.domain.prompt import Intent, PromptRequest, parse_request
 from tests.world import World
 
 
@@ -131,7 +132,7 @@ def test_a_prompt_that_was_certainly_not_sent_is_sent_later(world):
 def test_a_message_that_does_not_fit_is_refused_with_the_place(change, place):
     body = {**request().model_dump(), **change}
     with pytest.raises(Rejected, match=f"prompt message refused: {place}: .*events/"):
-        parse_request(json.dumps(body))
+        parse_request(json.dumps(body), get_args(Intent))
 
 
 def test_an_unknown_issue_is_refused_and_nothing_is_sent(world):

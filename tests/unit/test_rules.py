@@ -180,17 +180,6 @@ def test_a_race_that_is_lost_costs_no_second_part_of_the_budget():
     assert len(details(here)) == 2
 
 
-def test_a_prompt_that_somebody_asked_for_under_the_rule_s_own_key_is_not_asked_for_again():
-    here = world(when={"severity": ["high"], "age_minutes_min": 5})
-    here.systems["antimetal"].add(severity="high", status="investigating")
-    here.rounds(2)
-    fields = {"issue": "T-1001", "text": "t", "intent": "verify", "requested_by": "eve"}
-    here.submit(PromptRequest(version=1, idempotency_key="rule verify-high 1", **fields))
-    here.rounds(8)
-    assert len(details(here)) == 1
-    assert here.issue_of("bland", "uuid-1001").asks == {}
-
-
 def test_the_status_is_set_when_the_run_completes_and_mirrored_everywhere():
     here = world(on_complete="in_review")
     born = here.systems["antimetal"].add(severity="high", status="investigating")

@@ -1,12 +1,13 @@
 """The published schemas say what the models take, no more and no less."""
 
 import json
+from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from issuebridge.domain.errors import Rejected
-from issuebridge.domain.prompt import parse_request
+from issuebridge.domain.prompt import Intent, parse_request
 from ops.schemas import ROOT, SCHEMAS, schema
 
 FITS = json.loads(
@@ -37,7 +38,7 @@ def test_the_schema_of_a_prompt_and_its_model_agree(change, fits):
     published = json.loads(schema("events/submit_prompt.schema.json"))
     assert Draft202012Validator(published).is_valid(message) is fits
     if fits:
-        parse_request(json.dumps(message))
+        parse_request(json.dumps(message), get_args(Intent))
         return
     with pytest.raises(Rejected):
-        parse_request(json.dumps(message))
+        parse_request(json.dumps(message), get_args(Intent))

@@ -15,6 +15,11 @@ class Settings(BaseModel):
     history_days: int
     prompt_dead_letters_url: str
     installation_secret: str
+    prompt_intents: str
+
+    @property
+    def intents(self) -> list[str]:
+        return self.prompt_intents.split(",")
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:

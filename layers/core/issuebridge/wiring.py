@@ -176,7 +176,8 @@ class Wiring:
     def take_prompt(self) -> TakePrompt:
         client = self.session.client("sqs", config=_CLIENT)
         dead_letters = SqsDeadLetters(client, self.settings.prompt_dead_letters_url)
-        return TakePrompt(self.pipeline.submit, self.ledger, dead_letters, self.clock)
+        intents = self.settings.intents
+        return TakePrompt(self.pipeline.submit, self.ledger, dead_letters, intents, self.clock)
 
 
 @cache

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from issuebridge.domain.issue import Frozen
-from issuebridge.domain.limits import Reason
+from issuebridge.domain.limits import Name, Reason
 
 State = Literal["planned", "sending", "unknown", "done", "parked"]
 
@@ -19,9 +19,9 @@ State = Literal["planned", "sending", "unknown", "done", "parked"]
 class Effect(Frozen):
     """One row of the ledger. `request` is the JSON of what is sent, so a repeat sends the same.
 
-    A prompt also has the `rule` that asked, how many `sessions` it tried, whether it `reuses` one
-    that was there before, and `ended_at`, when its run was over, with Norm's last word, cut short,
-    and the `links` of its artifacts.
+    A prompt also has the `rule` that asked, or the `sender` as the queue knows it, how many
+    `sessions` it tried, whether it `reuses` one that was there before, and `ended_at`, when its run
+    was over, with Norm's last word, cut short, and the `links` of its artifacts.
     """
 
     key: str
@@ -40,6 +40,7 @@ class Effect(Frozen):
     sessions: int = 0
     reuses: bool = False
     rule: str | None = None
+    sender: Name | None = None
     ended_at: datetime | None = None
     result: str | None = None
     response: str | None = None

@@ -149,8 +149,9 @@ class AgentRun(Frozen):
     """One submitted prompt and what came of it; `key` is that of its ledger row.
 
     `run_id` is None when Norm took it but its answer was lost. `intent_asked` is ours, `intent` is
-    what Norm made of it. `response` is Norm's last word, cut short; `links` are those of artifacts:
-    both are kept in the ledger row, and here only of runs that ended before that was so.
+    what Norm made of it. `requested_by` is a claim, `sender` who put it on the queue. `response` is
+    Norm's last word, cut short; `links` are those of artifacts: both are kept in the ledger row,
+    and here only of runs that ended before that was so.
     """
 
     key: str
@@ -159,6 +160,7 @@ class AgentRun(Frozen):
     intent_asked: str
     intent: RunName
     requested_by: RunName
+    sender: RunName | None = None
     rule: str | None = None
     submitted_at: datetime
     outcome: RunOutcome = "running"

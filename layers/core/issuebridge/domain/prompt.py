@@ -7,6 +7,7 @@ so text from outside ("Status page shows ...") must never stand there.
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, StringConstraints, ValidationError
@@ -37,7 +38,7 @@ class PromptRequest(Frozen):
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Setting(
         description=f"cut at {DETAIL_UNITS_MAX} UTF-16 units; mentions of Norm are taken out"
     )
-    requested_by: _Short = Setting(description="who asks; shown with the run")
+    requested_by: _Short = Setting(description="who asks, as the sender claims; shown with the run")
     idempotency_key: _Short = Setting(
         description="the same key for the same issue is the same request: it starts one run"
     )
@@ -47,10 +48,11 @@ class PromptRequest(Frozen):
     )
 
 
-def parse_request(body: str) -> PromptRequest:
-    """Rejected, naming the field and the remedy, when the message does not fit the contract."""
+def parse_request(body: str, intents: Collection[str]) -> PromptRequest:
+    """Rejected, naming the field and the remedy, when the message does not fit the contract, or
+    asks for more than the `intents` that senders may."""
     try:
-        return PromptRequest.model_validate_json(body)
+        request = PromptRequest.model_validate_json(body)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         lines = [
@@ -60,11 +62,20 @@ def parse_request(body: str) -> PromptRequest:
         more = [f"and {len(found) - len(lines)} more"] if len(found) > len(lines) else []
         told = "; ".join([*lines, *more])
         raise Rejected(f"prompt message refused: {told} (see events/submit_prompt.json)") from error
+    if not any(letter.isprintable() and letter != " " for letter in request.text):
+        raise Rejected("prompt message refused: text: there is nothing to read in it")
+    if request.intent not in intents:
+        raise Rejected(
+            f"prompt message refused: intent: {request.intent} is not among what senders may ask, "
+            f"{', '.join(intents)}: deploy with PromptIntents to let them"
+        )
+    return request
 
 
-def prompt_key(issue_id: str, request: PromptRequest) -> str:
-    """The ledger key; letters and digits, since it is also the reference inside the prompt."""
-    named = json.dumps([issue_id, request.idempotency_key])
+def prompt_key(issue_id: str, request: PromptRequest, rule: str | None = None) -> str:
+    """The ledger key; letters and digits, since it is also the reference inside the prompt. A
+    `rule` has keys of its own, which no sender can use up."""
+    named = json.dumps([issue_id, request.idempotency_key, *([rule] if rule else [])])
     return f"pr{hashlib.sha256(named.encode()).hexdigest()[:24]}"
 
 

@@ -124,6 +124,9 @@ class NormSettings(Frozen):
     daily_budget: int = Setting(
         default=50, ge=1, description="prompts that all rules may start, per connection and day"
     )
+    queue_daily_budget: int = Setting(
+        default=200, ge=1, description="prompts that come by the queue, per connection and day"
+    )
     rules: tuple[Rule, ...] = ()
 
 

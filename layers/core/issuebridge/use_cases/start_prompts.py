@@ -12,7 +12,7 @@ from issuebridge.domain.config import Config
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.lag import asks_of
-from issuebridge.domain.prompt import prompt_key
+from issuebridge.domain.prompt import PromptRequest, prompt_key
 from issuebridge.domain.routing import Landscape
 from issuebridge.domain.rules import Rule, fire
 from issuebridge.ports import Clock, IssueStore, Ledger
@@ -66,15 +66,20 @@ class StartPrompts:
         names = {other.name for other in self.landscape.rules}
         known = {name: last for name, last in fired.fired.items() if name in names}
         fired = fired.model_copy(update={"asks": asks_of(fired, self.landscape), "fired": known})
-        if self.ledger.get(prompt_key(issue.issue_id, request)):
+        if self._was_asked(issue, request, rule):
             self.store.commit(fired)
             return None
         try:
-            effect = self.submit.plan(fired, rule.at or "", request, rule.name)
+            effect = self.submit.plan(fired, rule.at or "", request, rule=rule.name)
         except Rejected:
             self._put_off(issue, rule.name, self._tomorrow())
             return None
         return self.submit.resume(effect)
+
+    def _was_asked(self, issue: CanonicalIssue, request: PromptRequest, rule: Rule) -> bool:
+        """Under its own key, or under that of before rules had keys of their own."""
+        keys = (prompt_key(issue.issue_id, request, name) for name in (rule.name, None))
+        return any(known and known.rule == rule.name for known in map(self.ledger.get, keys))
 
     def _pays(self, rule: Rule) -> bool:
         day = self.clock.now().date().isoformat()

@@ -84,10 +84,13 @@ class SubmitPrompt:
     def line(self) -> PromptLine:
         return PromptLine(self.store, self.ledger, self.clock)
 
-    def __call__(self, request: PromptRequest) -> Prompted:
-        """Plan the request and take its first step. Rejected when it can never be submitted."""
+    def __call__(self, request: PromptRequest, sender: str | None = None) -> Prompted:
+        """Plan what somebody asked by the queue, and take its first step. Rejected when it can
+        never be submitted, or not today."""
+        is_paid = False
 
         def step() -> Prompted:
+            nonlocal is_paid
             issue, connection = self._resolve(request)
             effect = self.ledger.get(prompt_key(issue.issue_id, request))
             if effect and effect.request != request.model_dump_json():
@@ -95,8 +98,11 @@ class SubmitPrompt:
                     f"idempotency_key {request.idempotency_key} was used for another prompt on "
                     "this issue: give each request its own"
                 )
+            if not (effect or is_paid):
+                self._pay(connection)
+                is_paid = True
             try:
-                return self.resume(effect or self.plan(issue, connection, request))
+                return self.resume(effect or self.plan(issue, connection, request, sender=sender))
             except LostRace:
                 if effect:  # somebody else is at it, and the ledger remembers it
                     return self._told(effect, "waiting")
@@ -109,21 +115,32 @@ class SubmitPrompt:
         issue: CanonicalIssue,
         connection: str,
         request: PromptRequest,
+        *,
         rule: str | None = None,
+        sender: str | None = None,
     ) -> Effect:
         """Store the issue as given, and the prompt at the end of its line, in one commit."""
         now = self.clock.now()
         effect = Effect(
-            key=prompt_key(issue.issue_id, request),
+            key=prompt_key(issue.issue_id, request, rule),
             kind="prompt",
             issue_id=issue.issue_id,
             connection=connection,
             request=request.model_dump_json(),
             rule=rule,
+            sender=sender,
             planned_at=now,
             due_at=now,
         )
         return self.line.join(issue, effect)
+
+    def _pay(self, connection: str) -> None:
+        limit, day = self.config.norm.queue_daily_budget, self.clock.now().date().isoformat()
+        if not self.ledger.spend(f"norm by queue at {connection}", day, limit):
+            raise Rejected(
+                f"today's {limit} prompts by queue at {connection} are used up: send it again "
+                "tomorrow, or raise norm.queue_daily_budget"
+            )
 
     def resume(self, effect: Effect) -> Prompted:
         """One step of the effect, from wherever the ledger says it stands."""
@@ -312,6 +329,7 @@ class SubmitPrompt:
             intent_asked=request.intent,
             intent=answer.intent,
             requested_by=request.requested_by,
+            sender=effect.sender,
             rule=effect.rule,
             submitted_at=effect.sent_at or effect.planned_at,
         )

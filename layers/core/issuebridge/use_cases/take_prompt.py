@@ -1,11 +1,12 @@
 """Take one message off the prompt queue: submit it, or set it aside with the reason, once."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Rejected
-from issuebridge.domain.limits import DEAD_LETTER, REQUEST, kept
+from issuebridge.domain.limits import DEAD_LETTER, NAME, REQUEST, kept
 from issuebridge.domain.prompt import parse_request
 from issuebridge.domain.text import cut_bytes
 from issuebridge.ports import Clock, DeadLetters, Ledger
@@ -20,12 +21,15 @@ class TakePrompt:
     submit: SubmitPrompt
     ledger: Ledger
     dead_letters: DeadLetters
+    intents: Collection[str]
     clock: Clock
 
-    def __call__(self, body: str, group: str) -> Prompted:
-        """`group` is the message's own, so that what was refused keeps its order too."""
+    def __call__(self, body: str, group: str, sender: str | None = None) -> Prompted:
+        """`group` is the message's own, so that what was refused keeps its order too; `sender` is
+        who sent it, as the queue knows."""
         try:
-            return self.submit(parse_request(body))
+            request = parse_request(body, self.intents)
+            return self.submit(request, sender and kept(sender, NAME))
         except Rejected as error:
             return self._refuse(body, group, str(error))
 
