@@ -125,7 +125,7 @@ def _links(stack: Stack, options: argparse.Namespace) -> int:
 
 
 def _status(stack: Stack, options: argparse.Namespace) -> int:
-    rows = status.status_rows(stack.wiring(), stack.output("PollSchedule"))
+    rows = status.status_rows(stack.wiring())
     if options.json:
         sys.stdout.write(json.dumps(rows, default=str, indent=2) + "\n")
     else:

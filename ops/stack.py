@@ -54,6 +54,7 @@ class Stack:
             prompt_dead_letters_url=self.output("PromptDeadLettersUrl"),
             installation_secret=self.output("InstallationSecret"),
             prompt_intents=self.output("PromptIntents"),
+            poll_schedule=self.output("PollSchedule"),
         )
         return Wiring(settings, self.session, running.config, running.tag)
 

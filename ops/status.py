@@ -1,11 +1,11 @@
 """`issuebridge status`: what each connection saw, what stops it, what is missing, what waits."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from issuebridge.domain.freshness import Freshness
 from issuebridge.domain.gate import SORTS
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.wiring import Wiring
@@ -13,12 +13,14 @@ from issuebridge.wiring import Wiring
 MARKED_MAX = 20
 
 
-def status_rows(wiring: Wiring, schedule: str) -> list[dict[str, Any]]:
-    """One row for each connection; `seen_within_seconds` bounds how late any change is seen."""
-    return [_status_row(wiring, name, schedule) for name in wiring.config.connections]
+def status_rows(wiring: Wiring) -> list[dict[str, Any]]:
+    """One row for each connection; `freshness` tells for each lane when its last look was, how long
+    ago, and within which time a change is seen: null where that does not hold now."""
+    fresh = wiring.freshness
+    return [_status_row(wiring, name, fresh.get(name, ())) for name in wiring.config.connections]
 
 
-def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
+def _status_row(wiring: Wiring, name: str, fresh: Sequence[Freshness]) -> dict[str, Any]:
     connection, state = wiring.config.connections[name], wiring.connections.read(name)
     equation = state.completeness
     return {
@@ -27,7 +29,7 @@ def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
         "mode": connection.mode,
         "polled_at": state.polled_at,
         "watermark": state.watermark,
-        "seen_within_seconds": equation and equation.rounds * schedule_seconds(schedule),
+        "freshness": {each.lane: _freshness(each) for each in fresh},
         "completeness": equation
         and {**equation.model_dump(mode="json"), "closes": equation.closes},
         "set_aside": {f.name: f.reason for f in state.failing.values()},
@@ -40,6 +42,16 @@ def _status_row(wiring: Wiring, name: str, schedule: str) -> dict[str, Any]:
         "paused_until": wiring.connections.paused_until(name),
         "problem": wiring.connections.gate(name).shut or state.tripped or state.problem,
         "creating": [effect.reason for effect in wiring.ledger.open("create", name)],
+    }
+
+
+def _freshness(fresh: Freshness) -> dict[str, Any]:
+    bound = None if fresh.is_stale else fresh.bound
+    return {
+        "at": fresh.at,
+        "age_seconds": fresh.age and fresh.age.total_seconds(),
+        "seen_within_seconds": bound and bound.total_seconds(),
+        "stale": fresh.is_stale,
     }
 
 
@@ -66,13 +78,6 @@ def _gate(wiring: Wiring, name: str) -> dict[str, Any]:
     }
 
 
-def schedule_seconds(expression: str) -> int:
-    """The seconds in `rate(5 minutes)`; 0 for a cron expression, whose gaps differ."""
-    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
-    units = {"minute": 60, "hour": 3600, "day": 86400}
-    return int(found[1]) * units[found[2]] if found else 0
-
-
 def print_status(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         console.print(f"[bold]{row['connection']}[/] ({row['kind']}, {row['mode']})")
@@ -83,8 +88,7 @@ def print_status(console: Console, rows: Sequence[dict[str, Any]]) -> None:
 def _status_lines(row: dict[str, Any]) -> list[str]:
     equation = row["completeness"]
     lines = [f"polled at {row['polled_at'] or 'never'}"]
-    if row["seen_within_seconds"]:
-        lines.append(f"any change is seen within {row['seen_within_seconds']} s")
+    lines += [_fresh_line(lane, fresh) for lane, fresh in row["freshness"].items()]
     if equation:
         claimed = "" if equation["claimed"] is None else f"claimed {equation['claimed']} = "
         lines.append(
@@ -112,6 +116,17 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
     problem = row["problem"]
     is_told = problem is None or problem in (row["gate"]["shut"], row["gate"]["foreign"])
     return lines if is_told else [*lines, f"problem: {problem}"]
+
+
+def _fresh_line(lane: str, fresh: dict[str, Any]) -> str:
+    """What was looked at, when, and what that means for a change."""
+    what = {"hot": "what was changed of late", "sweep": "every issue"}[lane]
+    ago = "" if fresh["age_seconds"] is None else f", {fresh['age_seconds']:.0f} s ago"
+    line = f"{what}: last looked at {fresh['at']}{ago}" if fresh["at"] else f"{what}: not looked at"
+    if fresh["stale"]:
+        return f"{line}: STALE, changes are not seen"
+    within = fresh["seen_within_seconds"]
+    return f"{line}; a change is seen within {within:.0f} s" if within else line
 
 
 def _marked_lines(marked: dict[str, str]) -> Iterator[str]:

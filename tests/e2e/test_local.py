@@ -105,7 +105,8 @@ def test_a_round_from_another_terminal_does_the_work_and_says_what(vendors):
     assert stat.S_IMODE((ROOT / ".local/installation.json").stat().st_mode) == 0o600
     status = json.loads(issuebridge("status", "--json"))
     assert [row["completeness"]["closes"] for row in status] == [True] * 3
-    assert {row["seen_within_seconds"] for row in status} == {60}
+    lanes = [lane for row in status for lane in row["freshness"].values()]
+    assert {(lane["seen_within_seconds"], lane["stale"]) for lane in lanes} == {(60, False)}
 
 
 @pytest.mark.usefixtures("up")

@@ -82,7 +82,7 @@ def report_new(bridge: Bridge) -> None:
 
 def told(bridge: Bridge) -> list[str]:
     """What `status` says of another bridge."""
-    found = status_rows(bridge.stack.wiring(), bridge.stack.outputs["PollSchedule"])
+    found = status_rows(bridge.stack.wiring())
     whys = [why for row in found for why in [*row["marked"].values(), row["gate"]["foreign"] or ""]]
     return [why for why in whys if "another issuebridge writes here" in why]
 

@@ -218,3 +218,21 @@ def test_a_stream_record_that_fails_is_reported_alone(bridge):
     answer = handle("mirror", {"Records": batch})
     assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
     assert bridge.vendors.voice.issues[remote_id]["status"] == "done"
+
+
+def stale_counts(printed: str) -> list[float]:
+    """What Reconcile's metric told, in the form that CloudWatch reads from a log."""
+    lines = (json.loads(line) for line in printed.splitlines() if '"Stale"' in line)
+    return [value for line in lines for value in line["Stale"]]
+
+
+def test_reconcile_tells_which_connection_nobody_looks_at_and_is_content_once_it_is(bridge, capsys):
+    handle("poll_bland", {"whole_sweep": True})
+    handle("poll_zylon", {"whole_sweep": True})
+    capsys.readouterr()
+    assert handle("reconcile", {})["stale"] == {"incidents": ["hot", "sweep"]}
+    assert stale_counts(capsys.readouterr().out) == [1]
+    handle("poll_antimetal", {"whole_sweep": True})
+    capsys.readouterr()
+    assert handle("reconcile", {})["stale"] == {}
+    assert stale_counts(capsys.readouterr().out) == [0]

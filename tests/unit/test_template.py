@@ -11,6 +11,7 @@ import pytest
 import yaml
 from cloudformation_validate import CompositeEngine
 
+from issuebridge.domain.freshness import MARGIN
 from issuebridge.use_cases.pull_report import PullReport
 
 ROOT = Path(__file__).parents[2]
@@ -130,7 +131,14 @@ def test_every_alarm_tells_the_topic_that_a_deployment_names():
     told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], []]}
     alarms = of_type("AWS::CloudWatch::Alarm")
     assert alarms
-    assert {n: a.get("AlarmActions") for n, a in alarms.items()} == dict.fromkeys(alarms, told)
+    for actions in ("AlarmActions", "OKActions"):
+        assert {n: a.get(actions) for n, a in alarms.items()} == dict.fromkeys(alarms, told)
+
+
+def test_nobody_s_silence_is_taken_for_freshness():
+    alarm = TEMPLATE["Resources"]["StaleAlarm"]["Properties"]
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["EvaluationPeriods"] * alarm["Period"] <= MARGIN.total_seconds()
 
 
 def test_an_alarm_on_a_metric_of_ours_watches_this_stack_alone():

@@ -16,6 +16,7 @@ class Settings(BaseModel):
     prompt_dead_letters_url: str
     installation_secret: str
     prompt_intents: str
+    poll_schedule: str
 
     @property
     def intents(self) -> list[str]:

@@ -28,6 +28,7 @@ from issuebridge.adapters.zylon import client as zylon
 from issuebridge.adapters.zylon import mapping as zylon_mapping
 from issuebridge.domain.config import Config, Connection, Kind
 from issuebridge.domain.errors import Misconfigured, Rejected
+from issuebridge.domain.freshness import Freshness, interval, lanes_of
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import Traits, resolve
 from issuebridge.domain.prover import prove
@@ -172,6 +173,16 @@ class Wiring:
             self.clock,
         )
 
+    @property
+    def freshness(self) -> dict[str, tuple[Freshness, Freshness]]:
+        """Of every connection that is polled."""
+        every, now = interval(self.settings.poll_schedule), self.clock.now()
+        return {
+            name: lanes_of(self.connections.read(name), every, now)
+            for name, connection in self.config.connections.items()
+            if connection.mode != "paused"
+        }
+
     @cached_property
     def take_prompt(self) -> TakePrompt:
         client = self.session.client("sqs", config=_CLIENT)
@@ -207,6 +218,10 @@ def _wired(document: str, tag: str) -> Wiring:
 def current() -> Pipeline:
     """The pipeline for the configuration that is stored now; a warm Lambda builds it once."""
     return _current().pipeline
+
+
+def freshness() -> dict[str, tuple[Freshness, Freshness]]:
+    return _current().freshness
 
 
 def take_prompt() -> TakePrompt:

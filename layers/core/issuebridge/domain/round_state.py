@@ -74,14 +74,16 @@ class Completeness(Frozen):
 class ConnectionState(Frozen):
     """`generation` fences: a late writer of an earlier lease is refused.
 
-    `watermark` is the remote's own activity time up to which everything is stored; None until
-    the first sweep has ended. `hot_cursor`: where a walk from the newest change down to it goes on,
-    `hot_newest` what it grants at its end, if it was `hot_clean`. `sweep_owed`: the last round had
-    no time for the sweep. `signpost` is the watermark that the running sweep will grant.
-    `missing`: remote id -> the sweep that first found it gone. `shown`: the number of such a sweep
-    -> issues that were known before it and that it did show. `marked`: issues with the mark of
-    another issuebridge, or of a table of ours that was lost. `more`: how many of the last round
-    found no room in one of these lists. `former_died`: the round before has not come to its end.
+    `begun_at` is the first round's time, `looked_at` when the last walk from the newest change down
+    to the watermark began that came to its end. `watermark` is the remote's own activity time up to
+    which everything is stored; None until the first sweep has ended. `hot_cursor`: where a walk
+    from the newest change down to it goes on, `hot_newest` what it grants at its end, if it was
+    `hot_clean`. `sweep_owed`: the last round had no time for the sweep. `signpost` is the watermark
+    that the running sweep will grant. `missing`: remote id -> the sweep that first found it gone.
+    `shown`: the number of such a sweep -> issues that were known before it and that it did show.
+    `marked`: issues with the mark of another issuebridge, or of a table of ours that was lost.
+    `more`: how many of the last round found no room in one of these lists. `former_died`: the round
+    before has not come to its end.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
@@ -89,8 +91,11 @@ class ConnectionState(Frozen):
     connection: str
     generation: int = 0
     former_died: bool = Field(default=False, exclude=True)
+    begun_at: datetime | None = None
+    looked_at: datetime | None = None
     watermark: datetime | None = None
     hot_cursor: str | None = None
+    hot_began_at: datetime | None = None
     hot_newest: datetime | None = None
     hot_clean: bool = True
     signpost: datetime | None = None

@@ -50,13 +50,15 @@ class HotLane:
         newest = max(times, default=None)
         if self.state.watermark is None and newest:
             self._signpost(newest)
+            self.held.remember(looked_at=self.held.began_at)
             return True
         clean = self.take(page)
         if self._reaches(page, times):
-            self._end(newest if clean else None)
+            self._looked(newest if clean else None)
             return True
         if self.state.hot_cursor is None:
-            self.held.remember(hot_cursor=page.cursor, hot_newest=newest, hot_clean=clean)
+            begun = {"hot_newest": newest, "hot_began_at": self.held.began_at}
+            self.held.remember(hot_cursor=page.cursor, hot_clean=clean, **begun)
         return False
 
     def _go_on(self) -> None:
@@ -75,12 +77,14 @@ class HotLane:
         try:
             page = self.read(cursor)
         except StaleCursor:
-            self._end(None)
+            self._end()
             return True
         clean = self.take(page) and self.state.hot_clean
-        leads_to_itself = page.cursor is not None and page.cursor == cursor
-        if leads_to_itself or self._reaches(page, _times(page)):
-            self._end(newest if clean and not leads_to_itself else None)
+        if page.cursor is not None and page.cursor == cursor:
+            self._end()
+            return True
+        if self._reaches(page, _times(page)):
+            self._looked(newest if clean else None)
             return True
         self.held.remember(hot_cursor=page.cursor, hot_clean=clean)
         return False
@@ -90,9 +94,13 @@ class HotLane:
         reached = bool(times) and mark is not None and min(times) < mark - self.overlap
         return reached or page.cursor is None
 
-    def _end(self, watermark: datetime | None) -> None:
-        self.held.remember(hot_cursor=None, hot_newest=None, hot_clean=True)
+    def _looked(self, watermark: datetime | None) -> None:
+        self.held.remember(looked_at=self.state.hot_began_at or self.held.began_at)
+        self._end()
         self.held.advance(watermark)
+
+    def _end(self) -> None:
+        self.held.remember(hot_cursor=None, hot_newest=None, hot_began_at=None, hot_clean=True)
 
     def _signpost(self, newest: datetime) -> None:
         if self.state.sweep_cursor is None or self.state.signpost is None:

@@ -121,7 +121,7 @@ class _Round:
         return self.pull.config.connections[self.state.connection]
 
     def run(self) -> None:
-        self.held.remember(more={})
+        self.held.remember(more={}, begun_at=self.state.begun_at or self.held.began_at)
         if self.state.former_died:
             self.take_page.careful.after_death()
         self._take_over()
