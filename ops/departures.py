@@ -89,8 +89,7 @@ class Departures:
 
 
 def _system(connection: Connection) -> tuple[str, ...]:
-    org = (connection.org,) if connection.kind == "zylon" else ()
-    return (connection.kind, connection.base_url, *org)
+    return (connection.kind, connection.base_url, connection.tenant)
 
 
 def _is_linked(issue: CanonicalIssue, name: str) -> bool:

@@ -98,8 +98,7 @@ def rows(wiring: Wiring, since: datetime) -> list[dict[str, Any]]:
 
 
 def _effects(wiring: Wiring, since: datetime) -> Iterator[Effect]:
-    blands = [name for name, c in wiring.config.connections.items() if c.kind == "bland"]
-    for name in blands:
+    for name in wiring.config.with_agent:
         for shelf in ("prompt", "run"):
             yield from wiring.ledger.listed(shelf, name)
         for shelf in ("ended", "parked"):

@@ -11,11 +11,12 @@ import yaml
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from issuebridge.domain.config import Config, parse_config, switched_on
+from issuebridge.domain.config import Config, switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.rename import renamed_config
 from issuebridge.settings import Settings
+from issuebridge.systems import parse_config
 from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
 POLLERS = {"bland": "PollBland", "antimetal": "PollAntimetal", "zylon": "PollZylon"}

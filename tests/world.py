@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import Connection, switched_on
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.domain.mark import Installation
-from issuebridge.domain.policy import Traits, resolve
+from issuebridge.domain.policy import resolve
 from issuebridge.domain.routing import Landscape
-from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
 from issuebridge.ports import Comments
+from issuebridge.systems import SYSTEMS, parse_config
 from issuebridge.use_cases.gate import allow
 from issuebridge.use_cases.pipeline import Pipeline
 from issuebridge.use_cases.pull_report import PullReport
@@ -24,57 +24,16 @@ from tests.fakes import (
     FakeLedger,
 )
 
-TRAITS = {
-    "bland": Traits(
-        lenses={
-            "status": Lens({w: (w,) for w in STATUSES}),
-            "severity": Lens({w: (w,) for w in SEVERITIES}),
-        },
-        capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
-        description_units_max=10_000,
-        description_writable=True,
-        comments=True,
-        wakes_agent=True,
-        unproven=frozenset({"external_link"}),
-    ),
-    "antimetal": Traits(
-        lenses={
-            "status": Lens(
-                {
-                    "investigating": ("in_progress", "todo"),
-                    "ready_to_fix": ("in_review",),
-                    "resolved": ("done", "closed"),
-                    "muted": ("backlog",),
-                }
-            ),
-            "severity": Lens(
-                {"high": ("high", "critical"), "medium": ("medium",), "low": ("low",)}
-            ),
-        },
-        capabilities={"status": "native", "severity": "create_only", "external_link": "none"},
-        description_units_max=20_000,
-        description_writable=False,
-    ),
-    "zylon": Traits(
-        lenses={
-            "status": Lens(
-                {
-                    "NotReviewed": ("todo", "backlog"),
-                    "InReview": ("in_progress", "in_review"),
-                    "Closed": ("done", "closed"),
-                }
-            )
-        },
-        capabilities={"status": "native", "severity": "none", "external_link": "none"},
-        description_units_max=20_000,
-        description_writable=True,
-    ),
-}
 BORN_AS = {
     "bland": {},
     "antimetal": {"status": "investigating"},
     "zylon": {"status": "NotReviewed", "severity": None},
 }
+
+
+def configured(**given: Any) -> Connection:
+    """One connection as its system's own settings have it."""
+    return SYSTEMS[given["kind"]].settings(**given)
 
 
 def connection(kind: str, **more: object) -> dict[str, object]:
@@ -116,9 +75,7 @@ class World:
 
     @cached_property
     def landscape(self) -> Landscape:
-        policies = {
-            name: resolve(name, c, TRAITS[c.kind]) for name, c in self.config.connections.items()
-        }
+        policies = {name: resolve(name, c) for name, c in self.config.connections.items()}
         return Landscape(
             policies,
             self.config.routes,

@@ -16,7 +16,7 @@ from issuebridge import wiring
 from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.table import Table
-from issuebridge.domain.config import parse_config
+from issuebridge.systems import parse_config, stored_config
 from ops import cli
 from ops.local_stack import LocalStack
 from ops.stack import Stack, installation
@@ -55,7 +55,7 @@ class DynamoDB:
             DynamoDBIssueStore(table, history_days=90),
             DynamoDBLedger(table),
             DynamoDBConnectionStore(table),
-            DynamoDBConfigStore(table),
+            DynamoDBConfigStore(table, stored_config),
         )
 
     @property

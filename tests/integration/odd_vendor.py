@@ -12,6 +12,7 @@ from issuebridge.adapters.network import Reply
 from issuebridge.adapters.zylon.client import ZylonIssues
 from issuebridge.domain.config import Connection
 from issuebridge.domain.issue import Draft
+from tests.world import configured
 
 AT = datetime(2026, 5, 6, 21, 9, 57, 81_000, tzinfo=UTC)
 REFERENCE = "ibabcdefghijklmnopqrstuv"
@@ -43,7 +44,7 @@ class Vendor:
 
 
 def connection(kind: str) -> Connection:
-    return Connection(**{"kind": kind, "base_url": "https://v.example", "secret": "s"})
+    return configured(**{"kind": kind, "base_url": "https://v.example", "secret": "s"})
 
 
 def draft(**more: object) -> Draft:

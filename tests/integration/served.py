@@ -10,7 +10,7 @@ from issuebridge.adapters.bland.client import BlandAgent, BlandComments
 from issuebridge.adapters.http import Http, Timing
 from issuebridge.domain.config import Config
 from issuebridge.ports import IssueSystem
-from issuebridge.wiring import SYSTEMS
+from issuebridge.systems import SYSTEMS
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator
 from tests.world import World
 

@@ -7,7 +7,6 @@ import pytest
 from issuebridge.adapters.antimetal.client import AntimetalIssues, open_http
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.network import Reply
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
@@ -20,6 +19,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.issue import Draft
 from tests.simulators import AntimetalSimulator
+from tests.world import configured
 
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"
 NEVER = "00000000-0000-4000-8000-000000000000"
@@ -36,7 +36,7 @@ def sim():
 
 def connected(sim: AntimetalSimulator, key: str | None = None, **more) -> AntimetalIssues:
     fields = {"base_url": sim.api_url, "secret": "s", "requests_per_second": 10_000}
-    connection = Connection(kind="antimetal", **fields | more)
+    connection = configured(kind="antimetal", **fields | more)
     http = open_http("infra", connection, lambda: key or sim.api_key)
     http.timing = Timing(sleep=lambda _: None)
     return AntimetalIssues(connection, http)
@@ -180,7 +180,7 @@ def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
 @pytest.mark.parametrize("suffix", ["", "/", "/api/v2", "/api/v2/"])
 def test_the_address_may_be_given_with_or_without_its_path(sim, suffix):
     fields = {"kind": "antimetal", "base_url": sim.base_url + suffix, "secret": "s"}
-    connection = Connection(**fields)
+    connection = configured(**fields)
     system = AntimetalIssues(connection, open_http("infra", connection, lambda: sim.api_key))
     assert system.page("sweep", None).issues == []
     assert abs(system.skew) < timedelta(seconds=5)

@@ -17,7 +17,6 @@ from issuebridge.adapters.network import Reply
 from issuebridge.adapters.payload import Id, Instant, Payload, canonical_json
 from issuebridge.adapters.uri import as_uri
 from issuebridge.adapters.zylon.client import ZylonIssues
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
@@ -38,6 +37,7 @@ from tests.integration.odd_vendor import (
     zylon_of,
 )
 from tests.simulators.checks import uri
+from tests.world import configured
 
 DEEP = 100_000
 ROWS = {
@@ -483,7 +483,7 @@ def test_a_state_that_a_zylon_does_not_know_is_left_out_and_told(known, maps, un
     words = {"NotReviewed": ["todo", "backlog"], **rest, **{word: ["todo"] for word in maps}}
     given = {"kind": "zylon", "base_url": "https://v.example", "secret": "s"}
     vendor = Vendor(knowing(known, [{"id": "z1", "state": "Closed"}]))
-    issues = ZylonIssues(Connection(**given, maps={"status": words}), vendor.http())
+    issues = ZylonIssues(configured(**given, maps={"status": words}), vendor.http())
     page = issues.page("sweep", None)
     assert [issue.remote_id for issue in page.issues] == ["z1"]
     told = [text for text in page.unread if "does not know" in text]
@@ -491,7 +491,7 @@ def test_a_state_that_a_zylon_does_not_know_is_left_out_and_told(known, maps, un
     asked = len(vendor.sent)
     issues.page("sweep", None)
     assert len(vendor.sent) == asked + 1, "what it knows is remembered"
-    afresh = ZylonIssues(Connection(**given, maps={"status": words}), vendor.http())
+    afresh = ZylonIssues(configured(**given, maps={"status": words}), vendor.http())
     assert [issue.remote_id for issue in afresh.page("hot", None).issues] == ["z1"]
 
 

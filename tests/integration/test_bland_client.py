@@ -12,7 +12,6 @@ from issuebridge.adapters.bland.client import (
 )
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.network import Reply
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
@@ -27,6 +26,7 @@ from issuebridge.domain.errors import (
 from issuebridge.domain.issue import Draft
 from issuebridge.domain.text import without_mention
 from tests.simulators import BlandSimulator
+from tests.world import configured
 
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"
 NEVER = "00000000-0000-4000-8000-000000000000"
@@ -42,7 +42,7 @@ def sim():
 
 def http(sim: BlandSimulator, key: str | None = None):
     fields = {"base_url": sim.api_url, "secret": "s", "requests_per_second": 10_000}
-    connection = Connection(kind="bland", **fields)
+    connection = configured(kind="bland", **fields)
     opened = open_http("calls", connection, lambda: key or sim.api_key)
     opened.timing = Timing(sleep=lambda _: None)
     return opened
@@ -396,7 +396,7 @@ def test_the_key_goes_without_a_scheme_word_and_a_wrong_one_is_refused(sim, blan
 @pytest.mark.parametrize("suffix", ["", "/", "/v1"])
 def test_the_address_may_be_given_as_the_documents_show_it(sim, suffix):
     fields = {"kind": "bland", "base_url": sim.api_url + suffix, "secret": "s"}
-    connection = Connection(**fields)
+    connection = configured(**fields)
     opened = open_http("calls", connection, lambda: sim.api_key)
     system, agent = BlandIssues(opened), BlandAgent(opened)
     assert system.page("hot", None).cursor is None

@@ -14,8 +14,9 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import LostRace, Misconfigured, Transient
+from issuebridge.systems import parse_config
 from tests.fakes import DAWN
 from tests.integration.conftest import DynamoDB
 from tests.integration.test_store_contract import at_voice, effect, entry, issue
@@ -177,7 +178,7 @@ def test_a_stored_configuration_is_read_back_as_it_was(dynamodb):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"connections": {"bland": {**BLAND, "environment": "x" * 400_000}}}, "200,000"),
+        ({"connections": {"bland": {**BLAND, "category": "x" * 400_000}}}, "200,000"),
         (
             {"norm": {"rules": [{"name": f"a{n}", "when": {}, "prompt": "x"} for n in range(41)]}},
             "norm.rules: 41",

@@ -11,14 +11,15 @@ from functools import partial
 
 import pytest
 
-from issuebridge.domain.config import Anchor, Connection
+from issuebridge.adapters.zylon.settings import Anchor
 from issuebridge.domain.errors import Ambiguous, Gone, StaleCursor
 from issuebridge.domain.fingerprint import fingerprint
 from issuebridge.domain.issue import Draft
 from issuebridge.ports import IssueSystem, Lane
-from issuebridge.wiring import SYSTEMS
+from issuebridge.systems import SYSTEMS
 from tests.fakes import FakeClock, FakeIssueSystem
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator, seeds
+from tests.world import configured
 
 REFERENCE = "ibabcdefghijklmnopqrstuv"
 PAGES_MAX = 60
@@ -55,7 +56,7 @@ class Simulated:
         more = {"secret": "s", "requests_per_second": 10_000}
         if isinstance(sim, ZylonSimulator):
             more["anchor"] = Anchor(**{name: sim.anchor[name] for name in Anchor.model_fields})
-        connection = Connection(kind=kind, base_url=sim.api_url, **more)
+        connection = configured(kind=kind, base_url=sim.api_url, **more)
         http = SYSTEMS[kind].http(kind, connection, lambda: sim.api_key)
         self.system: IssueSystem = SYSTEMS[kind].issues(connection, http)
         self._status = "state" if kind == "zylon" else "status"

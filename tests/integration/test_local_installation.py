@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from issuebridge.domain.config import parse_config
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
+from issuebridge.systems import parse_config
 from ops import local
 from ops.stack import installation
 

@@ -10,7 +10,6 @@ from issuebridge.adapters.bland.client import BlandAgent, BlandComments, BlandIs
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.payload import Flag, Id, Instant, Number, Payload
 from issuebridge.adapters.zylon.client import ZylonIssues
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import Ambiguous, Rejected, Transient
 from tests.integration.odd_vendor import (
     AT,
@@ -25,6 +24,7 @@ from tests.integration.odd_vendor import (
     page_of,
     zylon_of,
 )
+from tests.world import configured
 
 # zylon
 
@@ -113,7 +113,7 @@ def test_a_zylon_state_of_the_configured_map_is_asked_for():
     maps = {"status": {"NotReviewed": ["todo", "backlog"], **given}}
     vendor = Vendor(lambda *_: {"data": [], "has_next_page": False})
     given = {"kind": "zylon", "base_url": "https://v.example", "secret": "s", "maps": maps}
-    ZylonIssues(Connection(**given), vendor.http()).page("sweep", None)
+    ZylonIssues(configured(**given), vendor.http()).page("sweep", None)
     ((_, _, query, _),) = vendor.sent
     assert query["states"] == "NotReviewed,InReview,Closed,Deleted,UnderReview"
 

@@ -11,11 +11,11 @@ import pytest
 
 from issuebridge.adapters.bland.client import BlandComments
 from issuebridge.adapters.http import Timing
-from issuebridge.domain.config import Anchor, Connection
+from issuebridge.adapters.zylon.settings import Anchor
 from issuebridge.domain.errors import Gone
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.ports import Changes, IssueSystem, Lane, Page
-from issuebridge.wiring import SYSTEMS
+from issuebridge.systems import SYSTEMS
 from tests.fakes import FakeClock
 from tests.integration.served import VENDORS
 from tests.simulation.crashes import SCENARIOS, struck
@@ -25,6 +25,7 @@ from tests.simulation.shrink import report
 from tests.simulation.topology import UNKNOWN
 from tests.simulation.vendor import BIRTH, SOFT, Habits, Vendor
 from tests.simulators import Simulator
+from tests.world import configured
 
 SEEDS = 20
 SWITCHES = {
@@ -64,7 +65,7 @@ class ServedVendor(Vendor):
         more = {"base_url": self.sim.api_url, "secret": "s", "requests_per_second": 10_000}
         if self.kind == "zylon":
             more["anchor"] = Anchor(**{n: self.sim.anchor[n] for n in Anchor.model_fields})
-        connection = Connection(kind=self.kind, **more)
+        connection = configured(kind=self.kind, **more)
         adapter = SYSTEMS[self.kind]
         http = adapter.http(self.name, connection, lambda: self.sim.api_key)
         http.timing = Timing(now=self.clock.now, sleep=lambda _: None)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from issuebridge.domain.managed_line import find_marks
+from issuebridge.systems import stored_config
 
 FILLED = Path(__file__).with_name("filled_by_a7492db.json")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
@@ -52,7 +53,7 @@ def updated(operated):
         sim.numbered = Counter(state.pop("numbered", {}))
         vars(sim).update(state)
     config = next(i["doc"]["S"] for i in filled["items"] if i["pk"]["S"] == "CONFIG")
-    operated.document = json.loads(config)
+    operated.document = stored_config(json.loads(config)).model_dump(mode="json", by_alias=True)
     return operated
 
 

@@ -7,7 +7,7 @@ import pytest
 from issuebridge.adapters.http import Timing
 from issuebridge.adapters.network import Reply
 from issuebridge.adapters.zylon.client import ZylonIssues, open_http
-from issuebridge.domain.config import Anchor, Connection
+from issuebridge.adapters.zylon.settings import Anchor
 from issuebridge.domain.errors import (
     AccessRefused,
     Ambiguous,
@@ -22,6 +22,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.issue import Draft
 from tests.simulators import ZylonSimulator
+from tests.world import configured
 
 LOOK_BACK = timedelta(minutes=10)
 LINE = "[issuebridge ref=ibabcdefghijklmnopqrstuv]"
@@ -42,7 +43,7 @@ def connected(sim: ZylonSimulator, key: str | None = None, **more) -> ZylonIssue
         "requests_per_second": 10_000,
         "anchor": Anchor(**{name: sim.anchor[name] for name in Anchor.model_fields}),
     }
-    connection = Connection(kind="zylon", **fields | more)
+    connection = configured(kind="zylon", **fields | more)
     http = open_http("chat", connection, lambda: key or sim.api_key)
     http.timing = Timing(sleep=lambda _: None)
     return ZylonIssues(connection, http)
@@ -231,7 +232,7 @@ def test_a_list_that_is_not_there_is_a_wrong_address_and_no_deletion(sim):
 @pytest.mark.parametrize("suffix", ["", "/", "/api/v1", "/api/v1/"])
 def test_the_address_may_be_given_with_or_without_its_path(sim, suffix):
     fields = {"kind": "zylon", "base_url": sim.base_url + suffix, "secret": "s"}
-    connection = Connection(**fields)
+    connection = configured(**fields)
     system = ZylonIssues(connection, open_http("chat", connection, lambda: sim.api_key))
     assert system.page("sweep", None).issues == []
     assert abs(system.skew) < timedelta(seconds=5)

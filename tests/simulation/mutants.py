@@ -418,8 +418,8 @@ MUTANTS = (
         5,
         "the watermark passes an issue that failed",
         f"{USE_CASES}/hot_lane.py",
-        "self._end(newest if clean else None)",
-        "self._end(newest)",
+        "self._looked(newest if clean else None)\n            return True\n        if self",
+        "self._looked(newest)\n            return True\n        if self",
     ),
     Mutant(
         5,

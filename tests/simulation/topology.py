@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from random import Random
 
-from issuebridge.domain.config import Config, parse_config
+from issuebridge.domain.config import Config
+from issuebridge.systems import parse_config
 from tests.simulation.norm import NormHabits
 from tests.simulation.vendor import Habits
 

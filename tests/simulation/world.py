@@ -50,7 +50,6 @@ from tests.simulation.steps import (
 from tests.simulation.strange import Allow, Elsewhere, Return, Strange
 from tests.simulation.topology import Topology
 from tests.simulation.vendor import Vendor
-from tests.world import TRAITS
 
 ROUND_SECONDS = 45
 OURS = Installation("simul", "a key that only this world has")
@@ -182,7 +181,7 @@ class SimWorld:
         running = getattr(self, "config", None)
         self.config = switched_on(config, running, self.clock.now())
         self.landscape = Landscape(
-            {n: resolve(n, c, TRAITS[c.kind]) for n, c in self.config.connections.items()},
+            {n: resolve(n, c) for n, c in self.config.connections.items()},
             tuple(self.config.routes),
             tuple(self.config.rules),
             self.installation.tag,

@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from issuebridge.adapters.antimetal.mapping import (
-    TRAITS,
     from_canonical,
     shown_time,
     to_canonical,
     to_milliseconds,
 )
-from issuebridge.domain.config import Connection
+from issuebridge.adapters.antimetal.settings import TRAITS
 from issuebridge.domain.issue import Draft
 from issuebridge.domain.text import utf16_units
 from issuebridge.domain.words import CANONICAL_WORDS
+from tests.world import configured
 
 AT = datetime(2026, 5, 6, 21, 9, 57, 81_999, tzinfo=UTC)
-CONNECTION = Connection(**{"kind": "antimetal", "base_url": "https://x.example", "secret": "s"})
+CONNECTION = configured(**{"kind": "antimetal", "base_url": "https://x.example", "secret": "s"})
 ODD = some.none() | some.booleans() | some.integers() | some.floats() | some.text() | some.just([1])
 FIELDS = (
     "number",

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from issuebridge.adapters.bland.mapping import (
-    TRAITS,
     from_canonical,
     to_canonical,
     to_entry,
 )
+from issuebridge.adapters.bland.settings import TRAITS
 from issuebridge.domain.issue import Draft
 from issuebridge.domain.text import utf16_units, without_mention
 from issuebridge.domain.words import CANONICAL_WORDS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.managed_line import (
     ManagedLine,
@@ -19,14 +19,15 @@ from issuebridge.domain.merge import Copy, Merged, merge_field
 from issuebridge.domain.reading import find_url
 from issuebridge.domain.text import cut, utf16_units, without_mention
 from issuebridge.domain.words import SEVERITIES, STATUSES
+from issuebridge.systems import SYSTEMS, parse_config
 from tests.fakes import DAWN
-from tests.world import TRAITS, connection, document
+from tests.world import connection, document
 
 LENSES = [
-    pytest.param(traits.lenses[name], words, id=f"{kind}-{name}")
-    for kind, traits in TRAITS.items()
+    pytest.param(system.settings.traits.lenses[name], words, id=f"{kind}-{name}")
+    for kind, system in SYSTEMS.items()
     for name, words in (("status", STATUSES), ("severity", SEVERITIES))
-    if name in traits.lenses
+    if name in system.settings.traits.lenses
 ]
 
 
@@ -191,7 +192,12 @@ class TestConfiguration:
             ("kind", "linear", "sync.yaml: connections.bland.kind: "),
             ("base_url", "api.bland.ai", "give the whole address"),
             ("base_url", "https://key@api.bland.ai", "the key belongs in `secret`"),
-            ("colour", "red", "connections.bland.colour: no such setting here"),
+            (
+                "colour",
+                "red",
+                "connections.bland.colour: no such setting of bland: it has kind, base_url",
+            ),
+            ("anchor", {}, "connections.bland.anchor: no such setting of bland"),
             ("mode", "on", "connections.bland.mode"),
             ("issue_url", "https://x/{slug}", "only {id}, {number} and {display_id} exist"),
             ("maps", {"status": {"open": ["todo"]}}, "no raw word stands for backlog, in_progress"),

@@ -2,8 +2,9 @@
 
 import pytest
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import Tripped
+from issuebridge.systems import parse_config
 from tests.world import World, document
 
 

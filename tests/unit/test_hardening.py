@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from issuebridge.domain.config import parse_config
 from issuebridge.domain.errors import (
     Conflict,
     Gone,
@@ -15,6 +14,7 @@ from issuebridge.domain.errors import (
     Unreachable,
 )
 from issuebridge.ports import Page
+from issuebridge.systems import parse_config
 from tests.world import World, connection, document
 
 

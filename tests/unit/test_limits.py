@@ -19,7 +19,6 @@ from issuebridge.adapters.dynamodb_connections import _chunks, _packed, gate_ite
 from issuebridge.adapters.sizes import item_bytes
 from issuebridge.adapters.table import item_of, text
 from issuebridge.domain import limits
-from issuebridge.domain.config import Connection
 from issuebridge.domain.converge import born, link
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.gate import BUCKETS, SORTS, GateState
@@ -45,14 +44,14 @@ from issuebridge.domain.round_state import (
     Twin,
 )
 from issuebridge.domain.words import FIELDS, Part
-from tests.world import TRAITS, connection
+from tests.world import configured, connection
 
 
 def name(place: int) -> str:
     return f"{place:02}" + "n" * 30
 
 
-POLICY = resolve(name(0), Connection.model_validate(connection("bland")), TRAITS["bland"])
+POLICY = resolve(name(0), configured(**connection("bland")))
 LATE = datetime(2026, 11, 22, 8, 0, 0, 123456, tzinfo=UTC)
 PARTS: tuple[Part, ...] = get_args(Part)
 LETTERS = ["a", "語", "\U0001f600", '"', "\\", "\x01", "é"]

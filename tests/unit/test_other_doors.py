@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import Ambiguous
 from issuebridge.domain.prompt import PromptRequest
+from issuebridge.systems import parse_config
 from tests.world import World, document
 
 ADDRESS = "https://antimetal.example/i/%s"

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from issuebridge.domain.config import parse_config
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.issue import (
     Baseline,
@@ -22,6 +21,7 @@ from issuebridge.domain.rename import (
     renamed_effect,
     renamed_issue,
 )
+from issuebridge.systems import parse_config
 from tests.fakes import DAWN
 from tests.world import document
 

@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.issue import CanonicalIssue, ExternalRef
 from issuebridge.domain.prompt import PromptRequest, prompt_detail
 from issuebridge.domain.rules import NOTICE, Rule, fire
 from issuebridge.domain.text import utf16_units, without_mention
+from issuebridge.systems import parse_config
 from tests.fakes import DAWN
 from tests.simulation.vendor import wakes_norm
 from tests.simulators import seeds
@@ -224,7 +225,10 @@ WRONG = {
     "an open brace": ({"prompt": "{title"}, "expected '}'"),
     "a fix nobody allowed": ({"intent": "fix"}, "allow_fix: true"),
     "an unknown status": ({"on_complete": "fixed"}, "fixed is none of"),
-    "a connection without Norm": ({"at": "zylon"}, "set `at` to one of the bland"),
+    "a connection without Norm": (
+        {"at": "zylon"},
+        "set `at` to a connection that has an agent: bland",
+    ),
     "an unknown origin": ({"when": {"origin": ["github"]}}, "no connection is called github"),
 }
 

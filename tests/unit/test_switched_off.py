@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from issuebridge.domain.config import parse_config, switched_on
+from issuebridge.domain.config import switched_on
+from issuebridge.systems import parse_config
 from tests.world import World, connection, document
 
 

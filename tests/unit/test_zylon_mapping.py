@@ -8,21 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from issuebridge.adapters.zylon.mapping import (
-    TRAITS,
     could_be,
     from_canonical,
     is_whole,
     to_canonical,
     to_put,
 )
-from issuebridge.domain.config import Anchor, Connection
+from issuebridge.adapters.zylon.settings import TRAITS, Anchor
 from issuebridge.domain.issue import Draft
 from issuebridge.domain.words import STATUSES
+from tests.world import configured
 
 LINE = "[issuebridge ref=ib1]"
 ANCHOR = Anchor(project_id="p", thread_id="t", reported_interaction_id="i")
 SETTINGS = {"kind": "zylon", "base_url": "https://x.example", "secret": "s"}
-CONNECTION = Connection(**SETTINGS, anchor=ANCHOR)
+CONNECTION = configured(**SETTINGS, anchor=ANCHOR)
 ODD = some.none() | some.booleans() | some.integers() | some.floats() | some.text() | some.just({})
 FIELDS = ("issue_number", "description", "type", "state", "is_read", "created_at", "updated_at")
 

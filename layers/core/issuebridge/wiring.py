@@ -6,15 +6,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import NamedTuple
 
 import boto3
 from botocore.config import Config as ClientConfig
 
-from issuebridge.adapters.antimetal import client as antimetal
-from issuebridge.adapters.antimetal import mapping as antimetal_mapping
-from issuebridge.adapters.bland import client as bland
-from issuebridge.adapters.bland import mapping as bland_mapping
 from issuebridge.adapters.clock import SystemClock
 from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
@@ -24,40 +19,22 @@ from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
 from issuebridge.adapters.trust import trust
-from issuebridge.adapters.zylon import client as zylon
-from issuebridge.adapters.zylon import mapping as zylon_mapping
-from issuebridge.domain.config import Config, Connection, Kind
+from issuebridge.domain.config import Config
 from issuebridge.domain.errors import Misconfigured, Rejected
 from issuebridge.domain.freshness import Freshness, interval, lanes_of
 from issuebridge.domain.mark import Installation
-from issuebridge.domain.policy import Traits, resolve
+from issuebridge.domain.policy import resolve
 from issuebridge.domain.prover import prove
 from issuebridge.domain.routing import Landscape
 from issuebridge.ports import Agent, Clock, Comments, IssueSystem
 from issuebridge.settings import Settings, read_settings
+from issuebridge.systems import SYSTEMS, parse_config, stored_config
 from issuebridge.use_cases.pipeline import Pipeline
 from issuebridge.use_cases.take_prompt import TakePrompt
 
 _PACE = {"poll", "breaker", "writes_per_hour", "requests_per_second", "secret", "ca_pem"}
 """How a connection is asked, not what is meant: after a change no issue needs another look."""
 
-
-class Adapter(NamedTuple):
-    """`http` carries the pace of one key, so each connection has one, whoever calls through it."""
-
-    traits: Traits
-    http: Callable[[str, Connection, Callable[[], str]], Http]
-    issues: Callable[[Connection, Http], IssueSystem]
-
-
-SYSTEMS: dict[Kind, Adapter] = {
-    "bland": Adapter(
-        bland_mapping.TRAITS, bland.open_http, lambda _, http: bland.BlandIssues(http)
-    ),
-    "antimetal": Adapter(antimetal_mapping.TRAITS, antimetal.open_http, antimetal.AntimetalIssues),
-    "zylon": Adapter(zylon_mapping.TRAITS, zylon.open_http, zylon.ZylonIssues),
-}
-"""A fourth system is one adapter folder and one row here."""
 
 _CLIENT = ClientConfig(
     connect_timeout=3, read_timeout=10, retries={"mode": "standard", "max_attempts": 4}
@@ -66,10 +43,7 @@ _CLIENT = ClientConfig(
 
 def landscape(config: Config, tag: str = "") -> Landscape:
     """Every policy, resolved; Misconfigured where a connection asks for what its kind cannot do."""
-    policies = {
-        name: resolve(name, connection, SYSTEMS[connection.kind].traits)
-        for name, connection in config.connections.items()
-    }
+    policies = {name: resolve(name, connection) for name, connection in config.connections.items()}
     return Landscape(policies, tuple(config.routes), tuple(config.rules), tag, config.siblings)
 
 
@@ -130,8 +104,8 @@ class Wiring:
 
     def _open_http(self, name: str) -> Http:
         connection = self.config.connections[name]
-        adapter = SYSTEMS[connection.kind]
-        return adapter.http(name, connection, self.secrets.reader(connection.secret))
+        reader = self.secrets.reader(connection.secret)
+        return SYSTEMS[connection.kind].http(name, connection, reader)
 
     @cached_property
     def system(self) -> Callable[[str], IssueSystem]:
@@ -142,12 +116,16 @@ class Wiring:
         return SYSTEMS[connection.kind].issues(connection, self.http(name))
 
     def comments(self, name: str) -> Comments:
-        return bland.BlandComments(self.http(name))
+        comments = SYSTEMS[self.config.connections[name].kind].comments
+        if comments is None:
+            raise Rejected(f"connection {name}: it has no comments")
+        return comments(self.http(name))
 
     def agent(self, name: str) -> Agent:
-        if self.config.connections[name].kind != "bland":
-            raise Rejected(f"connection {name}: Norm works only at bland")
-        return bland.BlandAgent(self.http(name))
+        agent = SYSTEMS[self.config.connections[name].kind].agent
+        if agent is None:
+            raise Rejected(f"connection {name}: Norm works only where there is an agent")
+        return agent(self.http(name))
 
     def rename(self, old: str, new: str) -> Rename:
         return Rename(self.table, self.store, self.ledger, self.connections, self.clock, old, new)
@@ -197,7 +175,9 @@ def _session() -> boto3.Session:
 
 
 def config_store(session: boto3.Session, table_name: str) -> DynamoDBConfigStore:
-    return DynamoDBConfigStore(Table(session.client("dynamodb", config=_CLIENT), table_name))
+    return DynamoDBConfigStore(
+        Table(session.client("dynamodb", config=_CLIENT), table_name), stored_config
+    )
 
 
 def connection_store(session: boto3.Session, table_name: str) -> DynamoDBConnectionStore:
@@ -211,7 +191,7 @@ def _config_store() -> DynamoDBConfigStore:
 
 @cache
 def _wired(document: str, tag: str) -> Wiring:
-    config = Config.model_validate_json(document)
+    config = parse_config(json.loads(document), "stored configuration")
     return Wiring(read_settings(os.environ), _session(), config, tag)
 
 

@@ -4,14 +4,14 @@ import hashlib
 import json
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
-from issuebridge.domain.config import Config, parse_config
+from issuebridge.domain.config import Config
 from issuebridge.domain.config_size import check_size
 from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.gate import GateState
@@ -198,9 +198,10 @@ class Running(NamedTuple):
 
 @dataclass(frozen=True)
 class DynamoDBConfigStore:
-    """The running configuration."""
+    """The running configuration; `read` makes it of the stored document."""
 
     table: Table
+    read: Callable[[dict[str, Any]], Config]
 
     def load(self) -> Running:
         item = self.table.get(("CONFIG", "CONFIG"))
@@ -208,7 +209,7 @@ class DynamoDBConfigStore:
             raise Misconfigured(
                 "no configuration is stored yet: push one with `issuebridge push FILE`"
             )
-        config = parse_config(json.loads(item["doc"]["S"]), "stored configuration")
+        config = self.read(json.loads(item["doc"]["S"]))
         return Running(config, item["tag"]["S"] if "tag" in item else "")
 
     def save(self, config: Config, tag: str) -> None:

@@ -1,8 +1,9 @@
 """The configuration file: what is wrong in it is refused with its path and the remedy."""
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Generic, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -16,9 +17,11 @@ from pydantic import (
 )
 from pydantic import Field as Setting
 from pydantic_core import ErrorDetails
+from typing_extensions import TypeVar
 
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.rules import NormSettings, Rule
+from issuebridge.domain.traits import Traits
 from issuebridge.domain.words import (
     CANONICAL_WORDS,
     OPEN_STATUSES,
@@ -28,7 +31,6 @@ from issuebridge.domain.words import (
     Lens,
 )
 
-Kind = Literal["bland", "antimetal", "zylon"]
 Mode = Literal["observe", "mirror", "paused"]
 Carrier = Literal["native", "managed_line", "comment", "hub"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
@@ -58,22 +60,15 @@ class Breaker(Model):
         return max(self.count, int(self.share * known))
 
 
-class Anchor(Model):
-    """The reported chat turn that an issue created at Zylon hangs on."""
-
-    project_id: str
-    thread_id: str
-    reported_interaction_id: str
-
-
 class Prefer(Model):
     prefer: Name
 
 
 class Connection(Model):
-    """One configured link to one issue system."""
+    """One configured link to one issue system; each kind adds what only it knows."""
 
-    kind: Kind
+    traits: ClassVar[Traits]
+    kind: str
     base_url: str
     secret: str = Setting(description="name of the API key in Secrets Manager, never the key")
     mode: Mode = "observe"
@@ -90,12 +85,16 @@ class Connection(Model):
         default=6, ge=1, description="of one field of one issue; beyond, it is held: a fight"
     )
     category: str | None = Setting(default=None, description="category of issues created here")
-    environment: str = Setting(default="production", min_length=1)
-    api_version: HeaderText = "2026-03-17"
-    org: HeaderText = "default"
-    generation: Literal["current", "older"] = "current"
-    anchor: Anchor | None = None
     ca_pem: str | None = Setting(default=None, description="a private CA's certificate, as PEM")
+
+    @property
+    def tenant(self) -> str:
+        """What tells apart those who use one address with one key."""
+        return ""
+
+    def lacks(self, route: "Route") -> str | None:
+        """What `route` cannot create here without, and how to give it."""
+        return None
 
     @field_validator("base_url")
     @classmethod
@@ -184,11 +183,14 @@ class Recovery(Model):
     over_seconds: float = Setting(default=120, ge=0)
 
 
-class Config(Model):
-    """The whole file."""
+C = TypeVar("C", bound=Connection, default=Connection)
+
+
+class Config(Model, Generic[C]):
+    """The whole file; `C` are the kinds of connections there are."""
 
     version: Literal[1]
-    connections: dict[Name, Connection] = Setting(min_length=1)
+    connections: dict[Name, C] = Setting(min_length=1)
     routes: list[Route] = []
     recovery: Recovery = Recovery()
     norm: NormSettings = NormSettings()
@@ -196,11 +198,8 @@ class Config(Model):
     @property
     def rules(self) -> list[Rule]:
         """Norm's rules, each with the connection it asks at."""
-        blands = self._blands()
-        return [
-            rule.model_copy(update={"at": rule.at or next(iter(blands), None)})
-            for rule in self.norm.rules
-        ]
+        first = next(iter(self.with_agent), None)
+        return [rule.model_copy(update={"at": rule.at or first}) for rule in self.norm.rules]
 
     @property
     def siblings(self) -> dict[str, list[str]]:
@@ -214,8 +213,10 @@ class Config(Model):
             for name, c in self.connections.items()
         }
 
-    def _blands(self) -> list[str]:
-        return [name for name, c in self.connections.items() if c.kind == "bland"]
+    @property
+    def with_agent(self) -> list[str]:
+        """The connections where Norm can be prompted."""
+        return [name for name, c in self.connections.items() if c.traits.agent]
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -231,7 +232,7 @@ class Config(Model):
         problems += [problem for rule in self.norm.rules for problem in self._rule_problems(rule)]
         names = Counter(rule.name for rule in self.norm.rules)
         problems += [f"norm.rules: {name} stands twice" for name, n in names.items() if n > 1]
-        same = Counter((c.kind, c.base_url, c.secret, c.org) for c in self.connections.values())
+        same = Counter((c.kind, c.base_url, c.secret, c.tenant) for c in self.connections.values())
         if any(count > 1 for count in same.values()):
             problems.append(
                 "connections: two of them are the same system with the same key; routes between "
@@ -242,11 +243,11 @@ class Config(Model):
         return self
 
     def _rule_problems(self, rule: Rule) -> list[str]:
-        place, blands = f"norm.rules: {rule.name}", self._blands()
+        place, names = f"norm.rules: {rule.name}", self.with_agent
         origins = sorted(set(rule.when.origin or ()) - self.connections.keys())
-        at = rule.at or (blands[0] if len(blands) == 1 else None)
-        if at not in blands:
-            return [f"{place}: set `at` to one of the bland connections: {', '.join(blands)}"]
+        at = rule.at or (names[0] if len(names) == 1 else None)
+        if at not in names:
+            return [f"{place}: set `at` to a connection that has an agent: {', '.join(names)}"]
         checks = {
             f"no connection is called {', '.join(origins)}": bool(origins),
             f"set connections.{at}.mode to mirror, or Norm cannot be prompted there": (
@@ -261,19 +262,13 @@ class Config(Model):
         if absent:
             return [f"{place}: no connection is called {', '.join(absent)}"]
         target = self.connections[route.target]
-        needs_anchor = target.kind == "zylon" and target.generation == "current"
-        unbounded = route.filter is None or route.daily_budget is None
+        lack = target.lacks(route)
         checks = {
             "its two ends are the same connection": route.source == route.target,
             f"set connections.{route.target}.mode to mirror, or nothing can be created there": (
                 target.mode == "observe"
             ),
-            f"zylon hangs an issue on a chat turn: set connections.{route.target}.anchor": (
-                needs_anchor and target.anchor is None
-            ),
-            "creating at antimetal may start a paid investigation: set filter and daily_budget": (
-                target.kind == "antimetal" and unbounded
-            ),
+            lack or "": lack is not None,
         }
         return [f"{place}: {text}" for text, wrong in checks.items() if wrong]
 
@@ -310,22 +305,35 @@ def _rules_on(config: Config, running: Config | None, now: datetime) -> tuple[Ru
     )
 
 
-def parse_config(document: object, place: str) -> Config:
+def parsed(
+    model: type[Config[C]], kinds: Mapping[str, type[Connection]], document: object, place: str
+) -> Config[C]:
     """The validated configuration; every problem in one error, each with its path in the file."""
     try:
-        return Config.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        lines = [f"{place}: {_path(problem)}{_text(problem)}" for problem in error.errors()]
+        lines = [f"{place}: {_path(each)}{_text(each, kinds)}" for each in error.errors()]
         raise Misconfigured("\n".join(lines)) from error
 
 
+_KIND_UNKNOWN = ("union_tag_invalid", "union_tag_not_found")
+
+
 def _path(problem: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in problem["loc"])
-    return f"{path}: " if path else ""
+    """Without the kind, by which pydantic has told the connections apart."""
+    loc = [str(part) for part in problem["loc"]]
+    if loc[:1] == ["connections"]:
+        loc[2:3] = ["kind"] if problem["type"] in _KIND_UNKNOWN else []
+    return f"{'.'.join(loc)}: " if loc else ""
 
 
-def _text(problem: ErrorDetails) -> str:
+def _text(problem: ErrorDetails, kinds: Mapping[str, type[Connection]]) -> str:
+    if problem["type"] in _KIND_UNKNOWN:
+        return f"give one of {', '.join(kinds)}"
     if problem["type"] == "extra_forbidden":
+        match problem["loc"]:
+            case ("connections", _, str(kind), _):
+                return f"no such setting of {kind}: it has {', '.join(kinds[kind].model_fields)}"
         return "no such setting here; check the spelling, or delete the line"
     if problem["type"] == "missing":
         return "is missing; add it"

@@ -2,29 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from issuebridge.domain.config import Carrier, Connection, Prefer
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.limits import WRITES_MAX
+from issuebridge.domain.traits import Capability
 from issuebridge.domain.words import CANONICAL_WORDS, FIELDS, Field, Lens
-
-Capability = Literal["native", "create_only", "read_only", "none"]
-
-
-@dataclass(frozen=True)
-class Traits:
-    """What an issue system can do; each adapter's mapping.py declares its own."""
-
-    lenses: Mapping[Field, Lens]
-    capabilities: Mapping[Field, Capability]
-    description_units_max: int
-    description_writable: bool
-    comments: bool = False
-    wakes_agent: bool = False
-    """A mention in a text there may start an agent: none of ours has one."""
-    unproven: frozenset[Field] = frozenset()
-    """No document says that these can be written; a connection may have shown that they can."""
 
 
 @dataclass(frozen=True)
@@ -65,18 +48,19 @@ class Policy:
     writes_per_hour: int = 6
 
 
-def resolve(name: str, connection: Connection, traits: Traits) -> Policy:
-    """Join the traits and the configuration; Misconfigured where they don't fit."""
+def resolve(name: str, connection: Connection) -> Policy:
+    """Join its system's traits and the configuration; Misconfigured where they don't fit."""
+    traits = connection.traits
     return Policy(
         connection=name,
-        fields={field: _field_policy(name, field, connection, traits) for field in FIELDS},
+        fields={field: _field_policy(name, field, connection) for field in FIELDS},
         conflict={field: _rule(connection, field) for field in FIELDS},
         may_read=connection.mode != "paused",
         may_write=connection.mode == "mirror",
         issue_url=connection.issue_url,
         description_units_max=traits.description_units_max,
         description_writable=traits.description_writable,
-        wakes_agent=traits.wakes_agent,
+        wakes_agent=traits.agent,
         writes_per_hour=min(connection.writes_per_hour, WRITES_MAX),
     )
 
@@ -86,7 +70,8 @@ def _rule(connection: Connection, field: Field) -> str:
     return f"prefer:{rule.prefer}" if isinstance(rule, Prefer) else rule
 
 
-def _field_policy(name: str, field: Field, connection: Connection, traits: Traits) -> FieldPolicy:
+def _field_policy(name: str, field: Field, connection: Connection) -> FieldPolicy:
+    traits = connection.traits
     capability = traits.capabilities[field]
     default: Carrier = "native" if capability == "native" else "hub"
     carrier = connection.carriers.get(field, default)
@@ -94,17 +79,19 @@ def _field_policy(name: str, field: Field, connection: Connection, traits: Trait
     if carrier == "native" and capability != "native" and field not in traits.unproven:
         raise Misconfigured(f"{place}: {connection.kind} cannot write it; use managed_line or hub")
     if carrier == "comment" and (field != "external_link" or not traits.comments):
-        raise Misconfigured(f"{place}: a comment carries external_link at bland only; use hub")
+        raise Misconfigured(f"{place}: no comment carries it at {connection.kind}; use hub")
     if carrier == "managed_line" and (field == "status" or not traits.description_writable):
         raise Misconfigured(f"{place}: {connection.kind} has no managed line for it; use hub")
-    lens = _lens(field, connection, traits)
+    lens = _lens(field, connection)
     return FieldPolicy(lens=lens, capability=capability, carrier=carrier)
 
 
-def _lens(field: Field, connection: Connection, traits: Traits) -> Lens | None:
+def _lens(field: Field, connection: Connection) -> Lens | None:
     if field == "external_link":
         return None
     custom = connection.maps.get(field)
     if custom:
         return Lens({raw: tuple(meanings) for raw, meanings in custom.items()})
-    return traits.lenses.get(field) or Lens({word: (word,) for word in CANONICAL_WORDS[field]})
+    return connection.traits.lenses.get(field) or Lens(
+        {word: (word,) for word in CANONICAL_WORDS[field]}
+    )

@@ -32,7 +32,7 @@ class PromptRequest(Frozen):
 
     version: Literal[1]
     issue: _Short = Setting(
-        description="our issue id, or the id or short code (T-1042) it has at the bland connection"
+        description="our issue id, or the id or short code (T-1042) it has where Norm works"
     )
     intent: Intent = Setting(description="fix lets Norm write; verify and status only read")
     text: Annotated[str, StringConstraints(min_length=1, max_length=20_000)] = Setting(
@@ -42,7 +42,7 @@ class PromptRequest(Frozen):
     idempotency_key: _Short = Setting(
         description="the same key for the same issue is the same request: it starts one run"
     )
-    connection: _Short | None = Setting(default=None, description="needed if several are bland")
+    connection: _Short | None = Setting(default=None, description="needed if Norm works at several")
     deadline: AwareDatetime | None = Setting(
         default=None, description="not sent after this; a run that was started goes on"
     )

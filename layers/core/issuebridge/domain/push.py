@@ -351,7 +351,6 @@ def draft_counterpart(
     reference: str,
     *,
     category: str | None,
-    environment: str,
     now: datetime,
 ) -> Draft:
     """What is sent to create the issue at this connection: people's words, no mention, our line."""
@@ -363,7 +362,7 @@ def draft_counterpart(
         title=_safe(cut(issue.title, TITLE_UNITS_MAX), policy),
         description=f"{words}\n\n{line}" if words else line,
         category=category or _safe(issue.category, policy),
-        environment=issue.environment or environment,
+        environment=issue.environment,
         status=_raw(issue, policy, "status"),
         severity=_raw(issue, policy, "severity"),
         link=wanted(issue, policy.connection, "external_link"),

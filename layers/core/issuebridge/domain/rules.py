@@ -66,7 +66,9 @@ class Rule(Frozen):
         default="now", description="issues created before this are left alone"
     )
     when: When
-    at: str | None = Setting(default=None, description="bland connection; needed if several")
+    at: str | None = Setting(
+        default=None, description="a connection with an agent; needed if there are several"
+    )
     intent: Intent = "verify"
     allow_fix: bool = Setting(default=False, description="Norm may write without being asked by us")
     prompt: str = Setting(min_length=1, max_length=TEMPLATE_MAX)

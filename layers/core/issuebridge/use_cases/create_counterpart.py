@@ -68,7 +68,6 @@ class CreateCounterpart:
             self.landscape.policies[connection],
             reference,
             category=settings.category,
-            environment=settings.environment,
             now=triggered_at,
         )
 

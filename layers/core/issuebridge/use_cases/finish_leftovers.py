@@ -135,16 +135,19 @@ class FinishLeftovers:
     def _doubtful(self) -> list[Effect]:
         """Sent, and no answer; nobody else looks once the issue asks for none any more."""
         creates = (self.ledger.open("create", name) for name in self.config.connections)
-        comments = (self.ledger.open("comment", name) for name in self._blands())
+        comments = (
+            self.ledger.open("comment", name)
+            for name, connection in self.config.connections.items()
+            if connection.traits.comments
+        )
         effects = [effect for found in (*creates, *comments) for effect in found]
         now = self.clock.now()
         return [effect for effect in effects if effect.state != "planned" and effect.due_at <= now]
 
     def _open_prompts(self) -> list[Effect]:
-        return [effect for name in self._blands() for effect in self.ledger.open("prompt", name)]
-
-    def _blands(self) -> list[str]:
-        return [name for name, c in self.config.connections.items() if c.kind == "bland"]
+        return [
+            effect for name in self.config.with_agent for effect in self.ledger.open("prompt", name)
+        ]
 
 
 def _is_late(mark: Pending, now: datetime) -> bool:

@@ -147,7 +147,7 @@ class PostComment:
 
 
 def _with_place(ref: ExternalRef, made: str, now: datetime) -> ExternalRef:
-    """Bland shows the link natively too: that place comes first, the last comment's after it."""
+    """It may show natively too: that place comes first, the last comment's after it."""
     base = ref.baselines[FIELD]
     raws = (*base.raws[:1], made)
     baselines = {**ref.baselines, FIELD: base.model_copy(update={"raws": raws})}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
 
-from issuebridge.domain.config import Config, Connection, Kind
+from issuebridge.domain.config import Config, Connection
 from issuebridge.domain.errors import (
     LostRace,
     Misconfigured,
@@ -66,7 +66,7 @@ class PullChanges:
         return report
 
     def kind(
-        self, kind: Kind, *, remaining_seconds: Callable[[], float], whole_sweep: bool = False
+        self, kind: str, *, remaining_seconds: Callable[[], float], whole_sweep: bool = False
     ) -> list[PullReport]:
         """Every connection of this kind; one that cannot be polled does not stop the next."""
         return [

@@ -159,12 +159,10 @@ class SubmitPrompt:
         return Prompted(kind, effect.issue_id, effect.key, effect.result, effect.reason or "")
 
     def _resolve(self, request: PromptRequest) -> tuple[CanonicalIssue, str]:
-        blands = [n for n, c in self.config.connections.items() if c.kind == "bland"]
-        names = [request.connection] if request.connection else blands
-        if not set(names) <= set(blands):
-            raise Rejected(
-                f"connection {request.connection}: Norm works only at {', '.join(blands)}"
-            )
+        able = self.config.with_agent
+        names = [request.connection] if request.connection else able
+        if not set(names) <= set(able):
+            raise Rejected(f"connection {request.connection}: Norm works only at {', '.join(able)}")
         found = {i: n for n in names for i in self.store.named(n, request.issue)}
         if len(found) > 1:
             told = ", ".join(f"{issue_id} at {name}" for issue_id, name in found.items())
@@ -176,7 +174,9 @@ class SubmitPrompt:
             )
         at = next((n for n in names if n in issue.refs and issue.refs[n].is_live), None)
         if at is None:
-            raise Rejected(f"issue {request.issue} has no copy at bland, so Norm cannot see it")
+            raise Rejected(
+                f"issue {request.issue} has no copy at {' or '.join(names)}, so Norm cannot see it"
+            )
         if self.config.connections[at].mode != "mirror":
             raise Rejected(f"connections.{at}.mode: nothing is written there unless it is mirror")
         return issue, at

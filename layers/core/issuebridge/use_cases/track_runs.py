@@ -72,15 +72,15 @@ class TrackRuns:
 
     def _jobs(self, report: Tracked) -> list[Job]:
         """Of each connection in turn: one that is slow costs the others nothing."""
-        connections = self.config.connections.items()
-        blands = [n for n, c in connections if c.kind == "bland" and c.mode != "paused"]
+        connections = self.config.connections
+        names = [n for n in self.config.with_agent if connections[n].mode != "paused"]
         return in_turn(
             *(
                 [
                     Job(e.key, partial(self._one, e, report), partial(self._give_up, e, report))
                     for e in self.ledger.runs(name)
                 ]
-                for name in blands
+                for name in names
             )
         )
 

@@ -17,12 +17,12 @@ from issuebridge.adapters.antimetal.mapping import (
     shown_time,
     to_canonical,
 )
+from issuebridge.adapters.antimetal.settings import AntimetalConnection
 from issuebridge.adapters.http import Http, TooLarge, second_source
 from issuebridge.adapters.identity import about, born_before, carries_line, same_id
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.payload import id_of, rows_of
 from issuebridge.adapters.rows import Rows, Skipped, read_one, read_rows, within_bounds
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
     Gone,
@@ -46,7 +46,7 @@ STARTS: dict[Lane, str] = {"hot": f"{OPEN_STATUSES[0]}/", "sweep": "/"}
 NEXT_STATUS = dict(pairwise(OPEN_STATUSES))
 
 
-def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> Http:
+def open_http(name: str, connection: AntimetalConnection, secret: Callable[[], str]) -> Http:
     return Http(
         name=name,
         base_url=connection.base_url.removesuffix(ROOT) + ROOT,
@@ -60,7 +60,7 @@ def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> H
 class AntimetalIssues:
     """The port `IssueSystem`. Only `status` can be written after a create."""
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: AntimetalConnection, http: Http) -> None:
         self._connection, self._http = connection, http
 
     @property

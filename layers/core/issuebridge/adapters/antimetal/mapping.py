@@ -6,34 +6,15 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 from pydantic.alias_generators import to_camel
 
+from issuebridge.adapters.antimetal.settings import AntimetalConnection
 from issuebridge.adapters.identity import carries_line
 from issuebridge.adapters.payload import Id, Instant, Number, Payload, Text, Word, rows_of
 from issuebridge.adapters.uri import as_uri
-from issuebridge.domain.config import Connection
 from issuebridge.domain.issue import Draft, RemoteIssue
-from issuebridge.domain.policy import Traits
 from issuebridge.domain.text import cut
-from issuebridge.domain.words import Lens
 
 TITLE_UNITS_MAX = 500
 OPEN_STATUSES = ("investigating", "ready_to_fix")
-
-TRAITS = Traits(
-    lenses={
-        "status": Lens(
-            {
-                "investigating": ("in_progress", "todo"),
-                "ready_to_fix": ("in_review",),
-                "resolved": ("done", "closed"),
-                "muted": ("backlog",),
-            }
-        ),
-        "severity": Lens({"high": ("high", "critical"), "medium": ("medium",), "low": ("low",)}),
-    },
-    capabilities={"status": "native", "severity": "create_only", "external_link": "none"},
-    description_units_max=20_000,
-    description_writable=False,
-)
 
 
 class AntimetalIssue(Payload):
@@ -71,7 +52,7 @@ def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
     )
 
 
-def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
+def from_canonical(draft: Draft, connection: AntimetalConnection) -> dict[str, object]:
     """Make the body of a create; the reference travels in it in three places."""
     context: dict[str, object] = {
         "tags": [draft.reference],
@@ -95,7 +76,7 @@ def to_milliseconds(at: datetime) -> str:
 
 
 def shown_time(
-    remote: RemoteIssue, draft: Draft, connection: Connection
+    remote: RemoteIssue, draft: Draft, connection: AntimetalConnection
 ) -> Literal["exact", "rounded"] | None:
     """How a row shows the draft's own millisecond, if it may: as a proof, or in whole seconds or
     minutes, as the fraction is optional."""

@@ -18,6 +18,7 @@ from issuebridge.adapters.bland.mapping import (
     to_entry,
     to_patch,
 )
+from issuebridge.adapters.bland.settings import BlandConnection
 from issuebridge.adapters.http import Http, Query, second_source
 from issuebridge.adapters.identity import (
     about,
@@ -29,7 +30,6 @@ from issuebridge.adapters.identity import (
 )
 from issuebridge.adapters.network import over_network
 from issuebridge.adapters.rows import read_one, read_rows
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
     Rejected,
@@ -64,7 +64,7 @@ LANES: dict[Lane, Query] = {
 }
 
 
-def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> Http:
+def open_http(name: str, connection: BlandConnection, secret: Callable[[], str]) -> Http:
     return Http(
         name=name,
         base_url=connection.base_url.removesuffix("/v1"),

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from issuebridge.adapters.bland.settings import TRAITS
 from issuebridge.adapters.payload import (
     Flag,
     Id,
@@ -15,11 +16,9 @@ from issuebridge.adapters.payload import (
     canonical_json,
 )
 from issuebridge.domain.issue import Draft, RemoteIssue
-from issuebridge.domain.policy import Traits
 from issuebridge.domain.reading import is_web_address
 from issuebridge.domain.run import ActivityEntry
 from issuebridge.domain.text import cut, cut_bytes, without_mention
-from issuebridge.domain.words import SEVERITIES, STATUSES, Lens
 from issuebridge.ports import Changes
 
 TITLE_UNITS_MAX = 200
@@ -29,19 +28,6 @@ LINKS_DEPTH_MAX = 5
 SEVERITY_DEFAULT = "medium"
 CATEGORY_DEFAULT = "Bug"
 """Bland requires both, and not every origin has them; this category is one of its own."""
-
-TRAITS = Traits(
-    lenses={
-        "status": Lens({word: (word,) for word in STATUSES}),
-        "severity": Lens({word: (word,) for word in SEVERITIES}),
-    },
-    capabilities={"status": "native", "severity": "native", "external_link": "read_only"},
-    description_units_max=10_000,
-    description_writable=True,
-    comments=True,
-    wakes_agent=True,
-    unproven=frozenset({"external_link"}),
-)
 
 
 class BlandIssue(Payload):

@@ -27,8 +27,8 @@ from issuebridge.adapters.zylon.mapping import (
     to_canonical,
     to_put,
 )
+from issuebridge.adapters.zylon.settings import ZylonConnection
 from issuebridge.adapters.zylon.walk import Walk
-from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import (
     Ambiguous,
     Rejected,
@@ -46,7 +46,7 @@ REQUESTS_PER_SECOND_DEFAULT = 2
 LOOK_BACK = timedelta(minutes=10)
 
 
-def open_http(name: str, connection: Connection, secret: Callable[[], str]) -> Http:
+def open_http(name: str, connection: ZylonConnection, secret: Callable[[], str]) -> Http:
     return Http(
         name=name,
         base_url=connection.base_url.removesuffix(ROOT) + ROOT,
@@ -62,7 +62,7 @@ class ZylonIssues:
     """The port `IssueSystem`. A list shows only the states that are asked for: those of the
     configured map besides the known ones."""
 
-    def __init__(self, connection: Connection, http: Http) -> None:
+    def __init__(self, connection: ZylonConnection, http: Http) -> None:
         self._connection, self._http = connection, http
         self._states = tuple(dict.fromkeys((*STATES, *connection.maps.get("status", {}))))
         self._listing = Listing(http, self._states)

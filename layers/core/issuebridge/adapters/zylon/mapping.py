@@ -13,34 +13,17 @@ from issuebridge.adapters.payload import (
     Word,
     flag,
 )
-from issuebridge.domain.config import Connection
+from issuebridge.adapters.zylon.settings import ZylonConnection
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Draft, RemoteIssue
 from issuebridge.domain.managed_line import without_lines
-from issuebridge.domain.policy import Traits
 from issuebridge.domain.text import cut
-from issuebridge.domain.words import Lens
 
 TYPES = ("NoAnswer", "Inaccurate", "NoContextUsed", "Format", "Other")
 OPEN_STATES = ("NotReviewed", "InReview")
 DELETED = "Deleted"
 STATES = (*OPEN_STATES, "Closed", DELETED)
 TITLE_UNITS_MAX = 200
-
-TRAITS = Traits(
-    lenses={
-        "status": Lens(
-            {
-                "NotReviewed": ("todo", "backlog"),
-                "InReview": ("in_progress", "in_review"),
-                "Closed": ("done", "closed"),
-            }
-        )
-    },
-    capabilities={"status": "native", "severity": "none", "external_link": "none"},
-    description_units_max=20_000,  # ours: Zylon names no limit
-    description_writable=True,
-)
 
 
 class ZylonIssue(Payload):
@@ -93,7 +76,7 @@ def may_be_written(payload: Mapping[str, object]) -> bool:
     return told and {"type", "description"} <= payload.keys()
 
 
-def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
+def from_canonical(draft: Draft, connection: ZylonConnection) -> dict[str, object]:
     """Make the body of a create. The older generation's page knows neither project nor anchor."""
     body: dict[str, object] = {
         "resource_type": "Thread",
@@ -114,7 +97,7 @@ def from_canonical(draft: Draft, connection: Connection) -> dict[str, object]:
     return {**body, "project_id": anchor.project_id}
 
 
-def _type(draft: Draft, connection: Connection) -> str:
+def _type(draft: Draft, connection: ZylonConnection) -> str:
     wanted = (connection.category, draft.category)
     return next((word for word in wanted if word in TYPES), None) or "Other"
 
@@ -135,7 +118,7 @@ def to_put(
     return {**known, "is_read": flag(payload.get("is_read"))}
 
 
-def could_be(remote: RemoteIssue, draft: Draft, connection: Connection) -> bool:
+def could_be(remote: RemoteIssue, draft: Draft, connection: ZylonConnection) -> bool:
     """Whether it can be the draft's issue though it lost our line: same anchor, type and words."""
     data, anchor = remote.payload.get("data"), connection.anchor
     words = without_lines(draft.description).split()

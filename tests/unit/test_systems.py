@@ -1,0 +1,56 @@
+"""A system is one folder and one row: the core names none, and what is everywhere comes from it."""
+
+import re
+
+import pytest
+
+from issuebridge.domain.config import Connection
+from issuebridge.domain.errors import Misconfigured
+from issuebridge.systems import SYSTEMS, parse_config, stored_config
+from tests.unit.test_imports import CORE
+from tests.world import connection, document
+
+CORE_FILES = [
+    CORE / "issuebridge/ports.py",
+    *(
+        path
+        for part in ("domain", "use_cases")
+        for path in (CORE / "issuebridge" / part).glob("*.py")
+    ),
+]
+
+
+@pytest.mark.parametrize("path", CORE_FILES, ids=lambda path: path.stem)
+def test_no_file_of_the_core_names_a_system(path):
+    assert re.findall("|".join(SYSTEMS), path.read_text(), re.IGNORECASE) == []
+
+
+@pytest.mark.parametrize("kind", SYSTEMS)
+def test_what_only_one_system_knows_is_a_setting_of_no_other(kind):
+    own = SYSTEMS[kind].settings.model_fields.keys() - Connection.model_fields.keys()
+    for other in SYSTEMS.keys() - {kind}:
+        for name in own:
+            given = document(connections={"it": connection(other, **{name: "x"})}, routes=[])
+            told = f"connections.it.{name}: no such setting of {other}: it has "
+            with pytest.raises(Misconfigured, match=re.escape(told)):
+                parse_config(given, "file.yaml")
+
+
+def test_a_stored_configuration_keeps_what_earlier_versions_gave_to_every_kind():
+    earlier = {"environment": "production", "api_version": "2026-03-17", "org": "default"}
+    earlier |= {"generation": "current", "anchor": None}
+    stored = document(
+        connections={kind: connection(kind, **earlier) for kind in SYSTEMS}, routes=[]
+    )
+    read = stored_config(stored)
+    assert read == parse_config(document(routes=[]), "file.yaml")
+
+
+@pytest.mark.parametrize("kind", SYSTEMS)
+def test_a_row_has_comments_and_an_agent_just_where_its_traits_say_so(kind):
+    system = SYSTEMS[kind]
+    traits = system.settings.traits
+    assert (system.comments is not None, system.agent is not None) == (
+        traits.comments,
+        traits.agent,
+    )
