@@ -16,10 +16,10 @@ from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.rename import renamed_config
 from issuebridge.settings import Settings
-from issuebridge.systems import parse_config
+from issuebridge.systems import SYSTEMS, parse_config
 from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
-POLLERS = {"bland": "PollBland", "antimetal": "PollAntimetal", "zylon": "PollZylon"}
+POLLERS = {kind: f"Poll{kind.title()}" for kind in SYSTEMS}
 _PATIENT = ClientConfig(read_timeout=180, retries={"max_attempts": 0})
 
 

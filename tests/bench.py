@@ -14,7 +14,7 @@ from tests.world import World
 
 RUNS = 7
 ISSUES = 2000
-HANDLERS = ("poll_bland", "mirror", "submit_prompt")
+HANDLERS = ("poll", "mirror", "submit_prompt")
 PATHS = "import sys; sys.path[:0] = ['.', 'layers/core']; "
 
 

@@ -13,12 +13,11 @@ import pytest
 import yaml
 
 from ops.local_stack import ROOT, SAM
+from ops.stack import POLLERS
 from tests.simulators import AntimetalSimulator, BlandSimulator, ZylonSimulator
 
 FUNCTIONS = {
-    "PollBland": "poll_bland",
-    "PollAntimetal": "poll_antimetal",
-    "PollZylon": "poll_zylon",
+    **dict.fromkeys(POLLERS.values(), "poll"),
     "Mirror": "mirror",
     "SubmitPrompt": "submit_prompt",
     "TrackRuns": "track_runs",

@@ -101,6 +101,7 @@ def cold(monkeypatch, local_aws, dynamodb):
     monkeypatch.setenv("HISTORY_DAYS", "90")
     monkeypatch.setenv("INSTALLATION_SECRET", f"{dynamodb.name}/installation")
     monkeypatch.setenv("PROMPT_INTENTS", "verify,status")
+    monkeypatch.setenv("POLL_KIND", "bland")
     monkeypatch.setenv("POLL_SCHEDULE", "rate(1 minute)")
     monkeypatch.setenv("PROMPT_DEAD_LETTERS_URL", _dead_letters(dynamodb))
     kept_warm = [f for f in vars(wiring).values() if hasattr(f, "cache_clear")]

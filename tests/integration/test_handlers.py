@@ -14,6 +14,7 @@ import pytest
 
 from issuebridge.adapters.table import item_of, text
 from issuebridge.domain.issue import Baseline, CanonicalIssue, ExternalRef, Pending
+from issuebridge.systems import SYSTEMS
 
 EVENTS = Path(__file__).parents[2] / "events"
 FUNCTIONS = sorted(path.parent.name for path in EVENTS.parent.glob("functions/*/handler.py"))
@@ -30,6 +31,13 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         return 120_000
+
+
+def poll(kind: str, event: dict[str, object] | None = None):
+    """The same function serves every kind; its environment says which."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("POLL_KIND", kind)
+        return handle("poll", event or {"whole_sweep": True})
 
 
 def handle(function: str, event: dict[str, object]):
@@ -66,16 +74,16 @@ def lagging(bridge, name: str = "isexample") -> str:
     return str(remote["id"])
 
 
-def polls(connection: str):
-    def check(bridge, function: str, event: dict[str, object]) -> None:
-        sim = getattr(bridge.vendors, connection)
+def polls(bridge, function: str, event: dict[str, object]) -> None:
+    names = {"bland": "voice", "antimetal": "incidents", "zylon": "answers"}
+    for kind in SYSTEMS:
+        name = names[kind]
+        sim = getattr(bridge.vendors, name)
         added = [sim.add(description=f"Report {n}")[sim.id_field] for n in range(3)]
-        told = handle(function, event)
-        assert (told[connection]["stored_count"], told[connection]["swept"]) == (3, True)
-        assert all(bridge.db.issues.find(connection, remote_id) for remote_id in added)
+        told = poll(kind, event)
+        assert (told[name]["stored_count"], told[name]["swept"]) == (3, True)
+        assert all(bridge.db.issues.find(name, remote_id) for remote_id in added)
         assert sim.writes() == []
-
-    return check
 
 
 def mirrors(bridge, function: str, event: dict[str, object]) -> None:
@@ -87,7 +95,7 @@ def mirrors(bridge, function: str, event: dict[str, object]) -> None:
 
 def prompts(bridge, function: str, event: dict[str, object]) -> None:
     bridge.vendors.voice.add()
-    handle("poll_bland", {"whole_sweep": True})
+    poll("bland")
     assert handle(function, event) == {"batchItemFailures": []}
     (run,) = bridge.vendors.voice.runs
     recorded = bridge.db.issues.load(*bridge.db.issues.named("voice", "T-1001")).runs[0]
@@ -114,9 +122,7 @@ def tracks(bridge, function: str, event: dict[str, object]) -> None:
 
 WHAT_EACH_EVENT_DOES = {
     "mirror": mirrors,
-    "poll_antimetal": polls("incidents"),
-    "poll_bland": polls("voice"),
-    "poll_zylon": polls("answers"),
+    "poll": polls,
     "reconcile": reconciles,
     "submit_prompt": prompts,
     "track_runs": tracks,
@@ -169,7 +175,7 @@ def set_aside(bridge) -> dict[str, str]:
 @pytest.mark.parametrize("body", BAD.values(), ids=BAD.keys())
 def test_a_bad_message_is_set_aside_at_once_with_its_reason_and_holds_nobody_back(bridge, body):
     bridge.vendors.voice.add()
-    handle("poll_bland", {})
+    poll("bland")
     batch = messages(("bad", "T-1001", body), ("good", "T-1001", "T-1001"))
     assert handle("submit_prompt", batch) == {"batchItemFailures": []}
     assert len(bridge.vendors.voice.runs) == 1
@@ -188,7 +194,7 @@ def broken(bridge, name: str) -> None:
 
 def test_a_message_that_fails_comes_back_with_those_behind_it_in_its_group_and_no_other(bridge):
     bridge.vendors.voice.add()
-    handle("poll_bland", {})
+    poll("bland")
     broken(bridge, "T-7")
     batch = messages(("fails", "g1", "T-7"), ("behind", "g1", "T-1001"), ("other", "g2", "T-1001"))
     failures = handle("submit_prompt", batch)["batchItemFailures"]
@@ -198,7 +204,7 @@ def test_a_message_that_fails_comes_back_with_those_behind_it_in_its_group_and_n
 
 def test_the_same_message_again_starts_no_second_run_now_or_later(bridge):
     bridge.vendors.voice.add()
-    handle("poll_bland", {})
+    poll("bland")
     for _ in range(3):
         assert handle("submit_prompt", event_of("submit_prompt")) == {"batchItemFailures": []}
     assert len(bridge.vendors.voice.runs) == 1
@@ -227,12 +233,12 @@ def stale_counts(printed: str) -> list[float]:
 
 
 def test_reconcile_tells_which_connection_nobody_looks_at_and_is_content_once_it_is(bridge, capsys):
-    handle("poll_bland", {"whole_sweep": True})
-    handle("poll_zylon", {"whole_sweep": True})
+    poll("bland")
+    poll("zylon")
     capsys.readouterr()
     assert handle("reconcile", {})["stale"] == {"incidents": ["hot", "sweep"]}
     assert stale_counts(capsys.readouterr().out) == [1]
-    handle("poll_antimetal", {"whole_sweep": True})
+    poll("antimetal")
     capsys.readouterr()
     assert handle("reconcile", {})["stale"] == {}
     assert stale_counts(capsys.readouterr().out) == [0]

@@ -7,7 +7,8 @@ import pytest
 from issuebridge.domain.config import Connection
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.systems import SYSTEMS, parse_config, stored_config
-from tests.unit.test_imports import CORE
+from ops.stack import POLLERS
+from tests.unit.test_imports import CORE, ROOT
 from tests.world import connection, document
 
 CORE_FILES = [
@@ -54,3 +55,18 @@ def test_a_row_has_comments_and_an_agent_just_where_its_traits_say_so(kind):
         traits.comments,
         traits.agent,
     )
+
+
+def test_the_template_has_the_same_for_every_system_and_differs_by_its_name_alone():
+    """For a new one: copy what bears the name of another."""
+    first, *others = SYSTEMS
+    text = (ROOT / "template.yaml").read_text()
+    pollers = re.findall(r"^  (Poll\w+):\n    Type: AWS::Serverless::Function$", text, re.MULTILINE)
+    assert sorted(POLLERS.values()) == sorted(pollers)
+
+    def named(kind: str) -> list[str]:
+        rows = [row for row in text.split("\n") if POLLERS[kind] in row or f" {kind} " in row]
+        return [row.replace(POLLERS[kind], "Poll").replace(kind, "kind") for row in rows]
+
+    assert len(named(first)) > 10
+    assert all(named(kind) == named(first) for kind in others)

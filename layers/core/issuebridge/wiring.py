@@ -200,6 +200,13 @@ def current() -> Pipeline:
     return _current().pipeline
 
 
+def polled_kind() -> str:
+    kind = os.environ.get("POLL_KIND")
+    if kind not in SYSTEMS:
+        raise Misconfigured(f"environment: POLL_KIND: {kind} is none of {', '.join(SYSTEMS)}")
+    return kind
+
+
 def freshness() -> dict[str, tuple[Freshness, Freshness]]:
     return _current().freshness
 

@@ -1,4 +1,4 @@
-"""Woken by a schedule: pull what changed at every antimetal connection."""
+"""Woken by a schedule: pull what changed at the connections of one kind, POLL_KIND."""
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
@@ -15,7 +15,7 @@ metrics = Metrics(namespace="issuebridge")
 def lambda_handler(event: dict[str, object], context: LambdaContext) -> dict[str, object]:
     """`{"whole_sweep": true}` looks at every issue in this round; the reports, by connection."""
     reports = wiring.current().pull.kind(
-        "antimetal",
+        wiring.polled_kind(),
         remaining_seconds=lambda: context.get_remaining_time_in_millis() / 1000,
         whole_sweep=event.get("whole_sweep") is True,
     )
