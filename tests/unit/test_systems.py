@@ -70,3 +70,10 @@ def test_the_template_has_the_same_for_every_system_and_differs_by_its_name_alon
 
     assert len(named(first)) > 10
     assert all(named(kind) == named(first) for kind in others)
+
+
+def test_every_file_that_the_guide_names_is_there():
+    guide = (ROOT / "docs/adding-a-system.md").read_text()
+    named = set(re.findall(r"`((?:layers|tests|docs)/[^` ]+|template\.yaml)`", guide))
+    assert len(named) > 6
+    assert [name for name in named if not (ROOT / name).exists()] == []
