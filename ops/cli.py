@@ -15,10 +15,11 @@ from rich.console import Console
 
 from issuebridge.domain.errors import SyncError
 from ops import by_hand, local, norm, push, show, status
+from ops.config_file import read_config
 from ops.explain import explained
 from ops.issues import the_issue
 from ops.round import Round
-from ops.stack import Stack, StackError, read_config
+from ops.stack import Stack, StackError
 
 console = Console(highlight=False)
 

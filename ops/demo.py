@@ -17,9 +17,10 @@ from rich.rule import Rule
 from issuebridge.domain.config import Config
 from issuebridge.domain.prompt import PromptRequest
 from ops import local, show
+from ops.config_file import read_config
 from ops.local_stack import ROOT
 from ops.round import Round, RoundReport
-from ops.stack import Stack, read_config
+from ops.stack import Stack
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator, seeds
 
 EXAMPLE = ROOT / "issuebridge.example.yaml"

@@ -17,8 +17,9 @@ from issuebridge.domain.rename import renamed_config, renamed_issue
 from issuebridge.domain.rewrites import rewrites
 from issuebridge.use_cases.gate import widen
 from issuebridge.wiring import Rename, Wiring, landscape
+from ops.config_file import read_config
 from ops.departures import Departures
-from ops.stack import Stack, StackError, read_config
+from ops.stack import Stack, StackError
 
 LEASE_TRIES = 45
 BUSY_SECONDS = 5
@@ -51,6 +52,7 @@ def push(stack: Stack, options: Namespace) -> int:
     issues = wiring.store.all()
     Departures(running, config, names, begun, options.orphan).demand(issues)
     stack.demand_proof(config, names)
+    stack.demand_secrets(config)
     before, now = renamed_config(running, names), datetime.now(UTC)
     fixed = switched_on(config, before, now)
     for line in differences(before, fixed):
@@ -66,6 +68,7 @@ def push(stack: Stack, options: Namespace) -> int:
 
 
 def _first(stack: Stack, config: Config) -> int:
+    stack.demand_secrets(config)
     for line in differences(None, switched_on(config, None, datetime.now(UTC))):
         console.print(line, markup=False)
     tell_findings(config)

@@ -4,10 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import boto3
-import yaml
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,7 +14,7 @@ from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.rename import renamed_config
 from issuebridge.settings import Settings
-from issuebridge.systems import SYSTEMS, parse_config
+from issuebridge.systems import SYSTEMS
 from issuebridge.wiring import Wiring, config_store, connection_store, proven
 
 POLLERS = {kind: f"Poll{kind.title()}" for kind in SYSTEMS}
@@ -58,6 +56,17 @@ class Stack:
             poll_schedule=self.output("PollSchedule"),
         )
         return Wiring(settings, self.session, running.config, running.tag)
+
+    def demand_secrets(self, config: Config) -> None:
+        """Misconfigured where the functions could not read a key, without a word of its name."""
+        prefix = self.output("SecretPrefix")
+        wrong = [n for n, c in config.connections.items() if not c.secret.startswith(prefix)]
+        if wrong:
+            places = ", ".join(f"connections.{name}.secret" for name in wrong)
+            raise Misconfigured(
+                f"{places}: the functions may read only secrets whose names begin with {prefix}, "
+                "the stack's SecretPrefix: give the name, never the key"
+            )
 
     def output(self, name: str) -> str:
         """Misconfigured where the stack is of another version than this command."""
@@ -121,19 +130,6 @@ class Stack:
                     f"written; push with another carrier, run `issuebridge probe {name} ISSUE` on "
                     "an issue for tests, then push this"
                 )
-
-
-def read_config(path: Path) -> Config:
-    """The validated file; Misconfigured names every wrong place."""
-    try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise Misconfigured(f"{path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise Misconfigured(f"{path}: not YAML: {error}") from error
-    config = parse_config(document, str(path))
-    proven(config)
-    return config
 
 
 def installation(session: boto3.Session, name: str) -> Installation:

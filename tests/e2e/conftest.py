@@ -13,9 +13,10 @@ import yaml
 
 from issuebridge.domain.issue import CanonicalIssue
 from issuebridge.use_cases import pull_changes
+from ops.config_file import read_config
 from ops.local_stack import LocalStack
 from ops.round import Round, RoundReport
-from ops.stack import Stack, put_secrets, read_config
+from ops.stack import Stack, put_secrets
 from tests.simulators import AntimetalSimulator, BlandSimulator, Simulator, ZylonSimulator
 
 BOOKKEEPING = ("CONNECTION#", "SEEN#", "SWEPT#")

@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from ops import cli
+from ops.config_file import read_config
 from ops.local_stack import LocalStack
-from ops.stack import POLLERS, Stack, put_secrets, read_config
+from ops.stack import POLLERS, Stack, put_secrets
 from ops.status import status_rows
 from tests.e2e.conftest import Bridge
 

@@ -160,6 +160,7 @@ def operated(monkeypatch, dynamodb: DynamoDB, vendors, tmp_path, capsys) -> Oper
         "HistoryDays": "90",
         "PromptDeadLettersUrl": "https://sqs.example/dead",
         "PromptIntents": "verify,status",
+        "SecretPrefix": "issuebridge/",
         "InstallationSecret": f"{dynamodb.name}/installation",
         "PollSchedule": "rate(1 minute)",
     }

@@ -36,17 +36,18 @@ Carrier = Literal["native", "managed_line", "comment", "hub"]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
 Canonical = dict[str, list[str]]
+WEEK_SECONDS = 604_800
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Poll(Model):
     """How much of a connection one round reads."""
 
     pages_max: int = Setting(default=20, ge=1, le=1000)
-    overlap_seconds: int = Setting(default=300, ge=0)
+    overlap_seconds: int = Setting(default=300, ge=0, le=WEEK_SECONDS)
 
 
 class Breaker(Model):
@@ -152,7 +153,7 @@ class Filter(Model):
 class Route(Model):
     """Issues born at `source` get a counterpart at `target`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
     source: Name = Setting(alias="from")
     target: Name = Setting(alias="to")
     since: Literal["now"] | AwareDatetime = "now"
@@ -179,8 +180,8 @@ class Route(Model):
 class Recovery(Model):
     """How often, and over how long, we look for an effect whose answer was lost."""
 
-    looks: int = Setting(default=3, ge=1)
-    over_seconds: float = Setting(default=120, ge=0)
+    looks: int = Setting(default=3, ge=1, le=100)
+    over_seconds: float = Setting(default=120, ge=0, le=WEEK_SECONDS)
 
 
 C = TypeVar("C", bound=Connection, default=Connection)
