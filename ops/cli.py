@@ -14,7 +14,7 @@ import yaml
 from rich.console import Console
 
 from issuebridge.domain.errors import SyncError
-from ops import by_hand, local, norm, push, show, status
+from ops import attention, by_hand, local, norm, push, show, status
 from ops.config_file import read_config
 from ops.explain import explained
 from ops.issues import the_issue
@@ -69,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     links.add_argument("--json", action="store_true")
     state = add_to_stack("status", _status, "each connection: what it saw, what stops or waits")
     state.add_argument("--json", action="store_true")
+    attention.arguments(
+        add_to_stack(
+            "attention", attention.attention, "all that waits for a person; exit 3 if there is any"
+        )
+    )
     by_hand.register(add_to_stack)
     explain = add_to_stack("explain", _explain, "why an issue is as it is, or not elsewhere")
     explain.add_argument("issue", help=by_hand.ISSUE)

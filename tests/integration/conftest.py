@@ -158,7 +158,8 @@ def operated(monkeypatch, dynamodb: DynamoDB, vendors, tmp_path, capsys) -> Oper
     outputs = {
         "TableName": dynamodb.name,
         "HistoryDays": "90",
-        "PromptDeadLettersUrl": "https://sqs.example/dead",
+        "PromptDeadLettersUrl": _dead_letters(dynamodb),
+        "MirrorDeadLettersUrl": _dead_letters(dynamodb),
         "PromptIntents": "verify,status",
         "SecretPrefix": "issuebridge/",
         "InstallationSecret": f"{dynamodb.name}/installation",

@@ -277,7 +277,7 @@ def test_a_lost_table_is_adopted_by_the_command(operated):
 
 
 def test_push_refuses_a_secret_outside_of_the_stack_s_prefix_and_shows_nothing_of_it(operated):
-    moved = with_voice(operated, secret="other/team-key-of-ours")
+    moved = with_voice(operated, secret="other/team-key-of-ours")  # noqa: S106
     told = operated.push(moved, code=1)
     assert "connections.voice.secret: the functions may read only secrets whose names begin" in told
     assert "issuebridge/" in told
