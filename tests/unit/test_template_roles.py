@@ -47,3 +47,30 @@ def test_a_role_may_send_to_where_its_failures_go():
     assert destinations
     for function, queue in destinations:
         assert "sqs:SendMessage" in rights(function).get((target(queue), "Arn"), set())
+
+
+def keyed(resource: str, action: str) -> list[tuple[str, dict]]:
+    """(effect, condition) of each of its statements on this action at the table."""
+    properties = TEMPLATE["Resources"][resource]["Properties"]
+    documents = [p["PolicyDocument"] for p in properties.get("Policies", [properties])]
+    return [
+        (statement["Effect"], statement.get("Condition", {}))
+        for statement in chain(*(document["Statement"] for document in documents))
+        if action
+        in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        and statement["Resource"] == {"Fn::GetAtt": "Table.Arn"}
+    ]
+
+
+@pytest.mark.parametrize("action", ["PutItem", "UpdateItem", "DeleteItem"])
+def test_no_function_writes_the_configuration(action):
+    """No emulator knows `dynamodb:LeadingKeys`, so it is read from the template."""
+    denied = {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["CONFIG"]}}
+    assert ("Deny", denied) in keyed("CommonAccess", f"dynamodb:{action}")
+
+
+def test_what_may_be_deleted_are_notes_on_fingerprints_and_pollers_alone_may():
+    notes = {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["SEEN#*"]}}
+    for name in FUNCTIONS:
+        allowed = [("Allow", notes)] if name.startswith("Poll") else []
+        assert keyed(f"{name}Role", "dynamodb:DeleteItem") == allowed
