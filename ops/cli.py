@@ -90,6 +90,11 @@ def _stack(options: argparse.Namespace) -> Stack:
 def _local(options: argparse.Namespace) -> int:
     config = read_config(options.config)
     secrets = local.read_secrets(options.secrets, config)
+    console.print(
+        "While it is up, whoever has an account on this machine can read the keys in it: give it "
+        "keys for tests.",
+        style="yellow",
+    )
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

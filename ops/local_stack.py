@@ -8,6 +8,7 @@ import fcntl
 import os
 import platform
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -39,6 +40,7 @@ BUCKET = "issuebridge-artifacts"
 
 READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
+KEPT_MAX = 20
 START_TRIES_MAX = 3
 LOG_LINES_SHOWN = 25
 
@@ -104,6 +106,8 @@ class LocalStack:
     def bare(cls) -> Iterator["LocalStack"]:
         """A local AWS with nothing in it: no outputs yet."""
         LOGS.mkdir(exist_ok=True)
+        LOGS.chmod(0o700)
+        _forget_old()
         with _ministack(Path(tempfile.mkdtemp(prefix="stack-", dir=LOGS))) as stack:
             yield stack
 
@@ -114,6 +118,12 @@ class LocalStack:
             core.set_config_variable(name, str(self.folder / "aws.ini"))
         core.set_default_client_config(Config(proxies={}))
         return boto3.Session(botocore_session=core)
+
+
+def _forget_old() -> None:
+    """The logs of earlier stacks, but for the last ones: some of these may be up."""
+    for folder in sorted(LOGS.glob("stack-*"), key=lambda path: path.stat().st_mtime)[:-KEPT_MAX]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

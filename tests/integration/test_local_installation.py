@@ -1,6 +1,7 @@
 """`make local` is a new stack each time, and yet knows its own marks."""
 
 import json
+import os
 import stat
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest
 from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.mark import Installation
 from issuebridge.systems import parse_config
-from ops import local
+from ops import local, local_stack
 from ops.stack import installation
 
 DOCUMENT = {
@@ -58,3 +59,15 @@ def test_a_damaged_file_is_refused_with_the_remedy(up, damaged):
     local.INSTALLATION.write_text(damaged)
     with pytest.raises(Misconfigured, match="put back the file, or delete it"):
         up("one")
+
+
+def test_the_logs_of_old_stacks_go_and_those_of_the_last_ones_stay(tmp_path, monkeypatch):
+    monkeypatch.setattr(local_stack, "LOGS", tmp_path)
+    made = [tmp_path / f"stack-{number:02}" for number in range(local_stack.KEPT_MAX + 5)]
+    for age, folder in enumerate(reversed(made)):
+        folder.mkdir()
+        os.utime(folder, (1_700_000_000 - age, 1_700_000_000 - age))
+    with local_stack.LocalStack.bare() as stack:
+        left = {path.name for path in tmp_path.glob("stack-*")}
+        assert {folder.name for folder in made[5:]} | {stack.folder.name} == left
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
