@@ -36,8 +36,9 @@ class Leftovers:
 
     @property
     def held(self) -> int:
-        """How many copies were set aside just now, for a person to decide."""
-        return sum(outcome.kind == "held" for outcome in self.pushed)
+        """How many copies and prompts were set aside just now, for a person to decide."""
+        kinds = [*(o.kind for o in self.pushed), *(p.kind for p in self.prompted)]
+        return sum(kind in ("held", "parked") for kind in kinds)
 
     def summary(self) -> dict[str, object]:
         return {
