@@ -77,6 +77,17 @@ def test_a_prompt_that_never_arrived_is_resent_once_unless_it_can_write(world, i
     assert len(world.agent.runs) == (state == "done")
 
 
+def test_a_prompt_that_is_parked_asks_for_a_person_once(world):
+    world.agent.fail = Ambiguous("timed out")
+    world.submit(request(intent="fix"))
+    world.agent.fail = None
+    told = []
+    for _ in range(6):
+        world.clock.advance(60)
+        told.append(world.finish(remaining_seconds=lambda: 900).held)
+    assert sum(told) == 1
+
+
 def test_a_second_prompt_waits_until_norm_is_free(world):
     world.agent.processing = True
     assert world.submit(request()).kind == "waiting"
