@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import boto3
-import yaml
 from rich.console import Console
 
 from issuebridge.domain.errors import SyncError
@@ -20,6 +19,7 @@ from ops.explain import explained
 from ops.issues import the_issue
 from ops.round import Round
 from ops.stack import Stack, StackError
+from ops.told import print_told
 
 console = Console(highlight=False)
 
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     by_hand.register(add_to_stack)
     explain = add_to_stack("explain", _explain, "why an issue is as it is, or not elsewhere")
     explain.add_argument("issue", help=by_hand.ISSUE)
+    explain.add_argument("--json", action="store_true")
     norm.register(commands, _stack)
     return parser
 
@@ -146,8 +147,12 @@ def _status(stack: Stack, options: argparse.Namespace) -> int:
 
 def _explain(stack: Stack, options: argparse.Namespace) -> int:
     wiring = stack.wiring()
-    document = explained(wiring, the_issue(wiring, options.issue))
-    sys.stdout.write(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    issue = the_issue(wiring, options.issue)
+    why = explained(wiring, issue)
+    if options.json:
+        sys.stdout.write(json.dumps(why, indent=2) + "\n")
+    else:
+        print_told(console, wiring, issue, why)
     return 0
 
 

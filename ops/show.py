@@ -70,12 +70,12 @@ def _side(issue: CanonicalIssue, policy: Policy | None, name: str) -> Side:
     ref = issue.refs[name]
     if policy is None:
         return Side(name, ref.display_id, dict.fromkeys(FIELDS, "not configured"), agrees=False)
-    fields = {name: _shown(issue, policy, name) for name in FIELDS}
+    fields = {name: shown(issue, policy, name) for name in FIELDS}
     lags = [n for n in FIELDS if n not in ref.notes and shows_another(issue, policy, n)]
     return Side(policy.connection, ref.display_id, fields, agrees=not lags)
 
 
-def _shown(issue: CanonicalIssue, policy: Policy, name: Field) -> str:
+def shown(issue: CanonicalIssue, policy: Policy, name: Field) -> str:
     ref = issue.refs[policy.connection]
     base, note = ref.baselines.get(name), ref.notes.get(name)
     raw = next((raw for raw in base.raws if raw is not None), "-") if base else "-"
@@ -91,15 +91,15 @@ def links_table(rows: Sequence[LinkRow]) -> Table:
     for heading in ("status", "severity", "link", "in step"):
         table.add_column(heading, no_wrap=True)
     for row in rows:
-        table.add_row(f"[bold]{escape(_plain(row.title))}[/]", row.status, row.severity, "", "")
+        table.add_row(f"[bold]{escape(plain(row.title))}[/]", row.status, row.severity, "", "")
         for side in row.sides:
-            table.add_row(f"  {side.connection} {escape(_plain(side.name))}", *_cells(side))
+            table.add_row(f"  {side.connection} {escape(plain(side.name))}", *_cells(side))
         for text in row.pending:
             table.add_row(f"  [red]waits: {escape(text)}")
     return table
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Outside text without what a terminal would obey."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
@@ -111,7 +111,7 @@ def print_runs(console: Console, rows: Sequence[LinkRow]) -> None:
 
 
 def _cells(side: Side) -> list[str]:
-    shown = [escape(_plain(side.fields[name])) for name in FIELDS]
+    shown = [escape(plain(side.fields[name])) for name in FIELDS]
     return [*shown[:2], _short(shown[2]), "[green]yes" if side.agrees else "[red]no"]
 
 

@@ -151,5 +151,5 @@ def test_an_unlinked_copy_goes_its_own_way(vendors):
     vendors["antimetal"].edit(born, status="resolved")
     issuebridge("round")
     assert vendors["bland"].issues[twin["id"]]["status"] == twin["status"]
-    told = yaml.safe_load(issuebridge("explain", twin["triage_id"]))
+    told = json.loads(issuebridge("explain", "--json", twin["triage_id"]))
     assert told["refs"]["bland"]["ended"]

@@ -77,7 +77,7 @@ def test_the_commands_tell_what_is_linked_and_why(bridged, command):
     rows = [r for r in json.loads(command("links", "--json")) if r["title"] == "Disk full on db-3"]
     assert [(row["status"], row["pending"]) for row in rows] == [("done", [])]
 
-    explained = yaml.safe_load(command("explain", number))
+    explained = json.loads(command("explain", "--json", number))
     assert explained["refs"][f"{bridge.prefix}-incidents"]["remote_id"] == disk
     outcomes = [
         (e["field"], e["outcome"], e["by"].rpartition("-")[2]) for e in explained["history"]

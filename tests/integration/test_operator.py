@@ -3,8 +3,6 @@
 import copy
 import json
 
-import yaml
-
 from issuebridge.domain.mark import Installation
 
 MANY = 3
@@ -128,7 +126,7 @@ def test_another_bridges_marks_are_shown_and_stop_creating_until_allowed(operate
     told = operated.run("status")
     assert "creates nothing: another issuebridge writes here" in told
     assert "marked: 1 issues are not ours to route" in told
-    explained = yaml.safe_load(operated.run_raw("explain", "incidents:1"))
+    explained = json.loads(operated.run_raw("explain", "--json", "incidents:1"))
     assert "another issuebridge" in explained["routes"]["incidents -> voice"]
     told = operated.run("allow", "voice")
     assert "nothing was created at voice: another issuebridge writes here" in told
@@ -147,11 +145,42 @@ def test_explain_says_of_each_route_and_rule_why_it_does_not_take_the_issue(oper
     operated.fill()
     operated.vendors.voice.add(title="Typo", severity="low", status="todo")
     operated.rounds(1)
-    typo = yaml.safe_load(operated.run_raw("explain", "T-1004"))
+    typo = json.loads(operated.run_raw("explain", "--json", "T-1004"))
     assert typo["routes"] == {"voice -> incidents": "its severity low is not in the filter"}
     assert "its severity low is none of high" in typo["rules"]["look"]
-    disk = yaml.safe_load(operated.run_raw("explain", "incidents:1"))
+    disk = json.loads(operated.run_raw("explain", "--json", "incidents:1"))
     assert disk["routes"] == {"incidents -> voice": "it has a copy there"}
+
+
+def test_explain_says_in_words_what_is_why_and_what_to_do(operated):
+    for connection in operated.document["connections"].values():
+        connection["conflict"] = {"status": "hold"}
+    operated.fill()
+    incidents, voice = operated.vendors.incidents, operated.vendors.voice
+    (counterpart,) = (i for i in voice.issues.values() if i["title"] == "Disk full")
+    incidents.edit(next(iter(incidents.issues)), status="resolved")
+    voice.edit(counterpart["id"], status="in_review")
+    operated.rounds()
+    told = operated.run("explain", counterpart["triage_id"])
+    assert told.startswith("Disk full (is")
+    assert "meant" in told
+    assert "(held)" in told
+    assert "status at" in told
+    assert "is held: edited on both sides" in told
+    assert "route incidents -> voice: it has a copy there" in told
+    assert "incidents: status in_progress -> done (pulled" in told
+
+
+def test_no_text_from_outside_steers_the_terminal(operated):
+    operated.push()
+    operated.rounds(1)
+    title = "\x1b[2Jgone\u202e [bold]x[/bold]"
+    operated.vendors.voice.add(title=title, status="todo")
+    operated.rounds(1)
+    told = operated.run_raw("explain", "T-1001")
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert "[bold]x[/bold]" in told
 
 
 # link
