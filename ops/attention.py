@@ -3,7 +3,7 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain
 from json import dumps
 
@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from issuebridge.domain.gate import FINISHED
 from issuebridge.domain.issue import CanonicalIssue, ExternalRef
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.domain.taking import SET_ASIDE
 from issuebridge.wiring import Wiring
+from ops.show import plain
 from ops.stack import Stack
 
 WAITING = 3
@@ -41,6 +43,8 @@ REMEDIES = {
     "dead letter": "read them, then redrive or purge the queue",
 }
 """State -> the command, or what to do, that ends it."""
+TOLD_FOR = timedelta(days=7)
+"""What no command ends, and nobody tells the end of, leaves the list after this."""
 QUEUES = {"PromptDeadLettersUrl": "prompts", "MirrorDeadLettersUrl": "changes"}
 
 
@@ -125,13 +129,22 @@ def _issues(wiring: Wiring) -> Iterator[Waiting]:
         for name, mark in issue.pending.items():
             if mark.reason == SET_ASIDE:
                 yield _waiting("set aside", name, _called(issue), SET_ASIDE, issue=issue.issue_id)
-        for run in issue.runs:
-            if run.outcome == "awaiting_input":
-                effect = wiring.ledger.get(run.key)
-                at, since = effect.connection if effect else issue.origin, run.submitted_at
-                yield _waiting("awaiting input", at, _called(issue), run.intent, since=since)
+        yield from _asked(wiring, issue)
         for ref in issue.refs.values():
             yield from _notes(wiring, issue, ref)
+
+
+def _asked(wiring: Wiring, issue: CanonicalIssue) -> Iterator[Waiting]:
+    """What Norm asks in its last run; nobody tells us that it was answered."""
+    run = issue.runs[-1] if issue.runs and issue.status not in FINISHED else None
+    if run and run.outcome == "awaiting_input" and run.submitted_at > _since(wiring):
+        effect = wiring.ledger.get(run.key)
+        at = effect.connection if effect else issue.origin
+        yield _waiting("awaiting input", at, _called(issue), run.intent, since=run.submitted_at)
+
+
+def _since(wiring: Wiring) -> datetime:
+    return wiring.clock.now() - TOLD_FOR
 
 
 def _notes(wiring: Wiring, issue: CanonicalIssue, ref: ExternalRef) -> Iterator[Waiting]:
@@ -152,7 +165,7 @@ def _notes(wiring: Wiring, issue: CanonicalIssue, ref: ExternalRef) -> Iterator[
 
 def _prompts(wiring: Wiring) -> Iterator[Waiting]:
     for name in wiring.config.with_agent:
-        for effect in wiring.ledger.listed("parked", name):
+        for effect in wiring.ledger.listed("parked", name, _since(wiring)):
             why, since = effect.reason or "", effect.planned_at
             yield _waiting("prompt parked", name, effect.key, why, since=since)
 
@@ -181,5 +194,5 @@ def _table(found: Sequence[Waiting]) -> Table:
     for each in found:
         since = each.since.isoformat(timespec="minutes") if each.since else ""
         cells = (each.state, each.connection, each.name, since, each.reason, each.remedy)
-        table.add_row(*map(escape, cells))
+        table.add_row(*(escape(plain(cell)) for cell in cells))
     return table

@@ -16,10 +16,10 @@ from issuebridge.domain.errors import SyncError
 from ops import attention, by_hand, local, norm, push, show, status
 from ops.config_file import read_config
 from ops.explain import explained
+from ops.explain_view import print_explanation
 from ops.issues import the_issue
 from ops.round import Round
 from ops.stack import Stack, StackError
-from ops.told import print_told
 
 console = Console(highlight=False)
 
@@ -152,7 +152,7 @@ def _explain(stack: Stack, options: argparse.Namespace) -> int:
     if options.json:
         sys.stdout.write(json.dumps(why, indent=2) + "\n")
     else:
-        print_told(console, wiring, issue, why)
+        print_explanation(console, wiring, issue, why)
     return 0
 
 

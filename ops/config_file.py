@@ -1,7 +1,7 @@
 """The configuration file as a person wrote it: what YAML swallows, and what must not be in it."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from issuebridge.domain.errors import Misconfigured
 from issuebridge.systems import parse_config
 from issuebridge.wiring import proven
 
+WEEK_SECONDS = 604_800
+YEAR_MINUTES = 525_600
 _SECRET_NAME = re.compile(r"[A-Za-z0-9/_+=.@-]{1,512}")
 _LIKE_A_KEY = re.compile(r"(?=(?:[^\d]*\d){3})(?=.*[A-Za-z])[^/\s]{24,}")
 
@@ -42,10 +44,32 @@ def read_config(path: Path) -> Config:
     except (yaml.YAMLError, RecursionError) as error:
         raise Misconfigured(f"{path}: not YAML: {error}") from error
     config = parse_config(document, str(path))
-    if wrong := [told for name in config.connections if (told := _no_name(config, name))]:
+    names = [told for name in config.connections if (told := _no_name(config, name))]
+    if wrong := [*names, *_too_much(config)]:
         raise Misconfigured("\n".join(f"{path}: {told}" for told in wrong))
     proven(config)
     return config
+
+
+def _too_much(config: Config) -> Iterator[str]:
+    """What no calendar holds. Asked of a file only: what was stored before goes on."""
+    norm, recovery = config.norm, config.recovery
+    given = {
+        "recovery.looks": (recovery.looks, 100),
+        "recovery.over_seconds": (recovery.over_seconds, WEEK_SECONDS),
+        "norm.run_minutes_max": (norm.run_minutes_max, YEAR_MINUTES),
+        "norm.wait_minutes_max": (norm.wait_minutes_max, YEAR_MINUTES),
+    }
+    for name, connection in config.connections.items():
+        overlap = connection.poll.overlap_seconds
+        given[f"connections.{name}.poll.overlap_seconds"] = (overlap, WEEK_SECONDS)
+    for rule in norm.rules:
+        place, hours = f"norm.rules: {rule.name}", rule.cool_down_hours or 0
+        given[f"{place}: when.age_minutes_min"] = (rule.when.age_minutes_min, YEAR_MINUTES)
+        given[f"{place}: cool_down_hours"] = (hours, YEAR_MINUTES // 60)
+    for path, (value, most) in given.items():
+        if value > most:
+            yield f"{path}: at most {most:,}"
 
 
 def _no_name(config: Config, name: str) -> str | None:

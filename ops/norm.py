@@ -19,6 +19,7 @@ from issuebridge.domain.issue import AgentRun, CanonicalIssue
 from issuebridge.domain.prompt import Intent, PromptRequest, parse_request, prompt_key
 from issuebridge.wiring import Wiring
 from ops.issues import find_issues
+from ops.show import plain
 from ops.stack import Stack, StackError
 
 REFUSED_AT = ""
@@ -181,7 +182,7 @@ def _table(found: Sequence[dict[str, Any]]) -> Table:
             row.get("run_id") or row["key"],
             said.splitlines()[0][:100] if said else "",
         )
-        table.add_row(*map(escape, cells))
+        table.add_row(*(escape(plain(cell)) for cell in cells))
     return table
 
 

@@ -9,6 +9,7 @@ from issuebridge.domain.freshness import Freshness
 from issuebridge.domain.gate import SORTS
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.wiring import Wiring
+from ops.show import plain
 
 MARKED_MAX = 20
 
@@ -82,7 +83,7 @@ def print_status(console: Console, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         console.print(f"[bold]{row['connection']}[/] ({row['kind']}, {row['mode']})")
         for line in _status_lines(row):
-            console.print(f"  {line}", markup=False)
+            console.print(f"  {plain(line)}", markup=False)
 
 
 def _status_lines(row: dict[str, Any]) -> list[str]:
@@ -120,7 +121,7 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
 
 def _fresh_line(lane: str, fresh: dict[str, Any]) -> str:
     """What was looked at, when, and what that means for a change."""
-    what = {"hot": "what was changed of late", "sweep": "every issue"}[lane]
+    what = {"hot": "what its vendor shows first", "sweep": "every issue"}[lane]
     ago = "" if fresh["age_seconds"] is None else f", {fresh['age_seconds']:.0f} s ago"
     line = f"{what}: last looked at {fresh['at']}{ago}" if fresh["at"] else f"{what}: not looked at"
     if fresh["stale"]:

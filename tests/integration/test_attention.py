@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from issuebridge.domain.effect import Effect
-from issuebridge.domain.issue import Pending
+from issuebridge.domain.issue import AgentRun, Pending
 from issuebridge.domain.taking import SET_ASIDE
 from ops.attention import QUEUES, WAITING
 
@@ -99,3 +99,47 @@ def test_what_was_parked_set_aside_or_refused_waits_with_its_reason(operated):
     assert found["set aside"]["remedy"] == f"issuebridge release {second.issue_id}"
     assert found["prompt parked"]["remedy"] == "issuebridge norm run prkey"
     assert "in http" in found["dead letter"]["reason"]
+
+
+def test_what_norm_asks_waits_until_the_issue_is_done_or_asked_about_anew(operated):
+    operated.fill()
+    wiring, now = operated.wiring, datetime.now(UTC)
+    (issue,) = (i for i in wiring.store.all() if i.title == "Wrong queue")
+
+    def asked(minutes: int, outcome: str) -> AgentRun:
+        return AgentRun(
+            key=f"pr{minutes}",
+            session_id="s",
+            run_id="r",
+            intent_asked="verify",
+            intent="verify",
+            requested_by="ada",
+            submitted_at=now - timedelta(minutes=minutes),
+            outcome=outcome,
+        )
+
+    def has(**update: object) -> None:
+        wiring.store.commit(wiring.store.load(issue.issue_id).model_copy(update=update))
+
+    waits = asked(30, "awaiting_input")
+    has(runs=(waits,))
+    assert rows(operated)["awaiting input"]["name"] == "T-1001"
+    has(runs=(waits, asked(1, "complete")))
+    assert operated.run("attention") == "nothing waits for you"
+    has(runs=(waits.model_copy(update={"submitted_at": now - timedelta(days=8)}),))
+    assert operated.run("attention") == "nothing waits for you"
+    has(runs=(waits,), status="done")
+    assert operated.run("attention") == "nothing waits for you"
+
+
+def test_no_text_from_outside_steers_the_terminal(operated):
+    operated.fill()
+    voice = operated.vendors.voice
+    voice.edit(next(iter(voice.issues)), status="\x1b[2Jtriaged\u202e")
+    operated.rounds()
+    operated.wiring.pipeline.gate.close("voice", "its vendor said \x1b[2J")
+    for command in (("attention",), ("status",), ("explain", "T-1001"), ("links",)):
+        code = WAITING if command == ("attention",) else 0
+        told = operated.run_raw(*command, code=code)
+        assert "\x1b" not in told, command
+        assert "\u202e" not in told, command

@@ -119,6 +119,8 @@ def test_what_was_never_polled_is_stale_and_a_first_sweep_has_a_day():
         world.systems["bland"].add(f"issue {number}")
     turn(world, 30)
     assert stale(world) == []
+    lanes = lanes_of(world.connections.read("bland"), MINUTE, world.clock.now())
+    assert [lane.bound for lane in lanes] == [None, None], "nothing is taken in before that"
     world.clock.advance(86_400)
     assert "sweep" in stale(world)
 

@@ -1,12 +1,15 @@
 """Doors that led past a guard, each as an attack on it found them: the smallest form of each."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import Ambiguous
+from issuebridge.domain.issue import RemoteIssue
 from issuebridge.domain.prompt import PromptRequest
+from issuebridge.domain.round_state import Failing
 from issuebridge.systems import parse_config
 from tests.world import World, document
 
@@ -189,27 +192,44 @@ def test_a_second_copy_takes_the_place_of_one_that_goes_only_if_it_was_born_with
     assert ("resolved" in shown(world, "antimetal")) is not is_born_with_it
 
 
-def test_of_two_copies_that_come_as_one_goes_the_one_born_with_it_takes_its_place():
+def one_pair() -> tuple[World, RemoteIssue]:
+    """A world in step, and the counterpart that is about to go."""
     world = World()
     world.systems["antimetal"].add("x", severity="high")
     world.rounds(3)
-    bland = world.systems["bland"]
-    (old,) = bland.issues.values()
-    copied_at = world.clock.now()
+    (old,) = world.systems["bland"].issues.values()
+    return world, old
+
+
+def test_of_two_copies_that_come_as_one_goes_the_one_born_with_it_takes_its_place():
+    world, old = one_pair()
     moved = replace(old, remote_id="uuid-9998", display_id="T-9998", number=9998)
-    by_hand = replace(old, remote_id="uuid-9999", number=9999, created_at=copied_at)
-    bland.issues = {new.remote_id: new for new in (by_hand, moved)}
+    by_hand = replace(old, remote_id="uuid-9999", number=9999, created_at=world.clock.now())
+    world.systems["bland"].issues = {new.remote_id: new for new in (by_hand, moved)}
     world.rounds(6)
     assert world.issue_of("bland", "uuid-9998").refs["bland"].remote_id == "uuid-9998"
     assert [twin.name for twin in world.connections.read("bland").twins.values()] == ["T-1001"]
 
 
+@pytest.mark.parametrize(("attempts", "takes"), [(1, False), (3, True)], ids=["new", "set aside"])
+def test_while_what_may_be_it_cannot_be_read_a_copy_takes_no_place_but_not_for_ever(
+    attempts, takes
+):
+    world, old = one_pair()
+    late = world.clock.now() + timedelta(days=1)
+    unread = Failing(name="T-7", reason="?", digest="", attempts=attempts, due_at=late)
+    state = world.connections.read("bland")
+    world.connections.states["bland"] = state.model_copy(update={"failing": {"uuid-7": unread}})
+    copied = replace(old, remote_id="uuid-9999", number=9999, created_at=world.clock.now())
+    world.systems["bland"].issues = {copied.remote_id: copied}
+    world.rounds(2)
+    ref = world.issue_of("bland", old.remote_id).refs["bland"]
+    assert (ref.remote_id == "uuid-9999") is takes
+
+
 def test_a_copy_of_our_words_filed_long_after_a_deletion_is_a_twin_and_moves_nothing():
-    world = World()
-    world.systems["antimetal"].add("disk full", severity="high")
-    world.rounds(3)
+    world, old = one_pair()
     bland = world.systems["bland"]
-    (old,) = bland.issues.values()
     bland.add("other", severity="low")
     world.rounds(2)
     del bland.issues[old.remote_id]

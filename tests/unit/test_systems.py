@@ -47,6 +47,17 @@ def test_a_stored_configuration_keeps_what_earlier_versions_gave_to_every_kind()
     assert read == parse_config(document(routes=[]), "file.yaml")
 
 
+def test_a_stored_configuration_with_times_from_before_there_were_bounds_goes_on():
+    long = {"wait_minutes_max": 5_000_000, "rules": []}
+    assert stored_config(document(norm=long)).norm.wait_minutes_max == 5_000_000
+
+
+def test_a_stored_connection_of_a_kind_that_is_not_known_here_is_named():
+    stored = document(connections={"hub": connection("github")}, routes=[])
+    with pytest.raises(Misconfigured, match=r"connections\.hub\.kind: give one of bland"):
+        stored_config(stored)
+
+
 @pytest.mark.parametrize("kind", SYSTEMS)
 def test_a_row_has_comments_and_an_agent_just_where_its_traits_say_so(kind):
     system = SYSTEMS[kind]

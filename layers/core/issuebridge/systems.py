@@ -54,11 +54,12 @@ def parse_config(document: object, place: str) -> Config:
 def stored_config(document: dict[str, Any]) -> Config:
     """The running one. What an earlier version kept of other kinds' settings is no error."""
     connections = {
-        name: {
-            key: value
-            for key, value in given.items()
-            if key in _SETTINGS[given["kind"]].model_fields
-        }
+        name: _known(given) if given.get("kind") in _SETTINGS else given
         for name, given in document["connections"].items()
     }
     return parse_config({**document, "connections": connections}, "stored configuration")
+
+
+def _known(given: dict[str, Any]) -> dict[str, Any]:
+    fields = _SETTINGS[given["kind"]].model_fields
+    return {name: value for name, value in given.items() if name in fields}

@@ -18,7 +18,7 @@ _RATE = re.compile(r"rate\((\d+) (minute|hour|day)s?\)")
 class Freshness:
     """One lane of one connection. `at`: when the last look that came to its end began (`hot`: at
     what was changed of late) or ended (`sweep`: at everything). `bound`: a change is seen within
-    this, where that can be told and nothing is `stale`."""
+    this, where that can be told, nothing is `stale` and a first sweep has ended."""
 
     lane: Literal["hot", "sweep"]
     at: datetime | None
@@ -36,7 +36,7 @@ def lanes_of(
     hot_late = pause + MARGIN
     sweep_late = 2 * sweep + MARGIN if sweep else FIRST_SWEEP
     return (
-        _fresh("hot", state, state.looked_at, schedule, hot_late, now),
+        _fresh("hot", state, state.looked_at, schedule if swept else None, hot_late, now),
         _fresh("sweep", state, swept.at if swept else None, schedule and sweep, sweep_late, now),
     )
 

@@ -30,7 +30,6 @@ _JOINERS = "\u200c\u200d"
 _DROPPED = {"Cf"}
 _BLANKED = {"Cc", "Cs", "Zl", "Zp"}
 
-YEAR_MINUTES = 525_600
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
 
@@ -44,7 +43,7 @@ class When(Frozen):
     contains: list[str] | None = Setting(
         default=None, description="one of these is in the title or description, in any case"
     )
-    age_minutes_min: float = Setting(default=0, ge=0, le=YEAR_MINUTES)
+    age_minutes_min: float = Setting(default=0, ge=0)
 
     def holds(self, issue: CanonicalIssue) -> bool:
         """Whether all but the age fits."""
@@ -74,10 +73,7 @@ class Rule(Frozen):
     allow_fix: bool = Setting(default=False, description="Norm may write without being asked by us")
     prompt: str = Setting(min_length=1, max_length=TEMPLATE_MAX)
     cool_down_hours: float | None = Setting(
-        default=None,
-        gt=0,
-        le=YEAR_MINUTES / 60,
-        description="ask again after this if it still fits; unset: never again",
+        default=None, gt=0, description="ask again after this if it still fits; unset: never again"
     )
     daily_budget: int = Setting(default=10, ge=1)
     on_complete: str | None = Setting(
@@ -122,13 +118,10 @@ class NormSettings(Frozen):
     """How Norm is used: `rules` may start prompts by themselves; prompts by hand always may."""
 
     run_minutes_max: float = Setting(
-        default=60, gt=0, le=YEAR_MINUTES, description="a run that shows no end by then is given up"
+        default=60, gt=0, description="a run that shows no end by then is given up"
     )
     wait_minutes_max: float = Setting(
-        default=1440,
-        gt=0,
-        le=YEAR_MINUTES,
-        description="a prompt that could not be sent by then is parked",
+        default=1440, gt=0, description="a prompt that could not be sent by then is parked"
     )
     daily_budget: int = Setting(
         default=50, ge=1, description="prompts that all rules may start, per connection and day"

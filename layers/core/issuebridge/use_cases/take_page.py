@@ -238,9 +238,10 @@ class TakePage:
         return {remote.remote_id: self._digest(taken.remote), **left}
 
     def _has_heir(self, issue_id: str) -> bool:
-        """One that was born with its copy, or one that nobody could read yet."""
+        """One that was born with its copy, or one that may be read at the next look."""
         same = (twin.issue_id for twin in self.state.twins.values() if twin.same)
-        return issue_id in same or not all(map(self.seen.digests.get, self.state.failing))
+        unread = (k for k in self.state.failing if not self.seen.digests.get(k))
+        return issue_id in same or not all(map(self._is_set_aside, unread))
 
     def _gone_since(self, remote_id: str) -> datetime | None:
         """When, in an earlier round, the copy that this one may replace was gone already."""

@@ -14,7 +14,7 @@ from issuebridge.wiring import Wiring
 from ops.show import plain, shown
 
 
-def print_told(
+def print_explanation(
     console: Console, wiring: Wiring, issue: CanonicalIssue, why: dict[str, Any]
 ) -> None:
     """`why` is what `explained` found."""
