@@ -139,7 +139,19 @@ class Clashes:
             for e in self._entries
         )
         shown = remote.raw.get(self.name) if remote else None
-        return not noted and standing.new in self._words(entry.by, shown)
+        agreed = not noted and standing.new in self._words(entry.by, shown)
+        return agreed and not self._is_said_anew(standing, at, entry)
+
+    def _is_said_anew(self, standing: HistoryEntry, since: datetime, entry: HistoryEntry) -> bool:
+        """Set to another word of the same meaning, which moves nothing and is in no history."""
+        return any(
+            edit.field == self.name
+            and since < edit.at <= entry.at
+            and standing.new in self._meanings(edit)
+            for name, ref in self.issue.refs.items()
+            for edit in self.world.vendors[name].edits
+            if name != entry.by and edit.remote_id == ref.remote_id
+        )
 
     def _tells_time(self, edit: HumanEdit) -> bool:
         habits = self.world.vendors[edit.connection].habits
@@ -171,7 +183,10 @@ class Clashes:
             and value in self._meanings(edit)
         ]
         linked = max(ref.linked_at for ref in self.issue.refs.values() if ref.linked_at)
+        restored = self._vendor(entry).upheaval.restored.get(ref.remote_id, ())
+        came_back = any(value in self._words(entry.by, s.raw.get(self.name)) for s in restored)
         certain = made and linked <= made[-1].at and made[-1].fate in (None, "by a person")
+        certain = certain and not came_back
         return made[-1] if certain else None
 
     def _vendor(self, entry: HistoryEntry) -> Vendor:

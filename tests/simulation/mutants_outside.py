@@ -190,6 +190,27 @@ OUTSIDE = (
     ),
     Mutant(
         10,
+        "what is put back after a backup is nobody's edit",
+        f"{DOMAIN}/field_merge.py",
+        "if self.seen.went_on and (again := self._set_again()):",
+        "if again := None:",
+    ),
+    Mutant(
+        10,
+        "what cannot be read yet is no heir of what is gone",
+        f"{USE_CASES}/take_page.py",
+        "if again or self._is_one_unread():",
+        "if again:",
+    ),
+    Mutant(
+        8,
+        "a mark of the old form is ours in what we never wrote to",
+        f"{DOMAIN}/converge.py",
+        "reference=reference or NO_MARK,",
+        "reference=reference,",
+    ),
+    Mutant(
+        10,
         "what lags is forgotten while its connection is off",
         f"{USE_CASES}/push_changes.py",
         "looked_at = ref.connection if ref and ref.is_live else None",

@@ -63,8 +63,15 @@ def excuses_of(
     remote = vendor.now(issue.refs[connection].remote_id)
     return {
         "rolled_back": vendor.upheaval.came_back(remote, name),
-        "fought": is_fought_over(world, issue),
+        "fought": is_fought_over(world, issue) or _is_much_written(world, remote, connection, name),
     }
+
+
+def _is_much_written(world: SimWorld, remote: RemoteIssue, connection: str, name: str) -> bool:
+    """Whether so many edits within an hour came from elsewhere that the brake holds."""
+    limit = world.config.connections[connection].writes_per_hour
+    counted = world.vendors[connection].upheaval.most_written(HOUR)
+    return any((i, n) == (remote.remote_id, name) and most >= limit for i, n, most in counted)
 
 
 def is_fought_over(world: SimWorld, issue: CanonicalIssue) -> bool:

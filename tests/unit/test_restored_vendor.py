@@ -50,6 +50,31 @@ def test_it_stays_held_though_something_else_is_edited_there_since():
     assert world.systems["antimetal"].issues[born].raw["status"] == "ready_to_fix", "an edit is one"
 
 
+def test_what_a_person_puts_back_after_a_backup_took_it_away_is_an_edit():
+    world, born, twin = resolved_pair()
+    restored(world, "bland", twin, status="in_progress")
+    world.systems["antimetal"].edit(born, status="ready_to_fix")
+    world.rounds(2)
+    world.systems["bland"].edit(twin, status="done")
+    world.rounds(3)
+    assert world.systems["bland"].issues[twin].raw["status"] == "done", "it is the later edit"
+    assert world.systems["antimetal"].issues[born].raw["status"] == "resolved"
+    told = world.store.history(world.issue_of("bland", twin).issue_id)[-2]
+    assert (told.outcome, told.old, told.new) == ("conflict", "in_review", "done")
+
+
+def test_a_backup_that_is_taken_back_is_nobodys_edit():
+    world, born, twin = resolved_pair()
+    before = world.systems["bland"].issues[twin]
+    restored(world, "bland", twin, status="in_progress")
+    world.systems["antimetal"].edit(born, status="ready_to_fix")
+    world.rounds(2)
+    world.systems["bland"].issues[twin] = before
+    world.rounds(3)
+    assert world.systems["bland"].issues[twin].raw["status"] == "in_review"
+    assert world.systems["antimetal"].issues[born].raw["status"] == "ready_to_fix"
+
+
 def test_both_ways_on_are_open():
     for take, shown in (
         ("ours", ("done", "resolved")),

@@ -251,6 +251,43 @@ def test_a_counterpart_under_a_new_id_is_linked_again():
     assert old.display_id in world.poll("bland").twins, "should the old one come back"
 
 
+def test_a_counterpart_under_a_new_id_that_cannot_be_read_yet_is_not_called_deleted():
+    world = World()
+    born, twin = pair(world)
+    bland = world.systems["bland"]
+    bland.add("one that goes on answering")
+    world.rounds(2)
+    old, get = bland.issues.pop(twin), bland.get
+    new = dataclasses.replace(old, remote_id="uuid-9009", display_id="T-9009", number=9009)
+    bland.issues[new.remote_id] = new
+    failures = [Transient("503")]
+
+    def fails_once(remote_id):
+        if remote_id == new.remote_id and failures:
+            raise failures.pop()
+        return get(remote_id)
+
+    bland.get = fails_once
+    world.rounds(12, seconds=20)
+    issue = world.issue_of("antimetal", born)
+    assert not failures
+    assert (issue.refs["bland"].remote_id, issue.refs["bland"].deleted) == ("uuid-9009", False)
+    assert "deleted" not in [e.outcome for e in world.store.history(issue.issue_id)]
+
+
+def test_a_line_of_the_old_form_in_what_we_never_wrote_to_is_not_ours():
+    """Anybody can compute it; what is linked since before there were tags is another matter."""
+    world = World(document(routes=[]))
+    bland = world.systems["bland"]
+    row = bland.add(severity="high")
+    world.rounds(2)
+    forged = f"[issuebridge ref={reference_for(issue_id_for('bland', row.remote_id), 'bland')}]"
+    bland.edit(row.remote_id, description=f"{row.description}\n{forged}")
+    world.rounds(3)
+    assert forged in bland.issues[row.remote_id].description
+    assert not bland.writes()
+
+
 def test_two_connections_to_one_organisation_export_no_issue_twice():
     given = document()
     given["connections"]["bland-2"] = {**given["connections"]["bland"], "secret": "another"}

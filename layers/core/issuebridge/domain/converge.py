@@ -22,7 +22,7 @@ from issuebridge.domain.issue import (
 )
 from issuebridge.domain.lag import settle
 from issuebridge.domain.managed_line import find_marks, line_safe, read_line
-from issuebridge.domain.mark import reference_of, tag_of
+from issuebridge.domain.mark import NO_MARK, reference_of, tag_of
 from issuebridge.domain.policy import Policy
 from issuebridge.domain.reading import read_fields
 from issuebridge.domain.routing import LEADS, Landscape
@@ -80,14 +80,14 @@ def link(
     *,
     reference: str | None = None,
 ) -> CanonicalIssue:
-    """The issue with this remote as one more copy, not merged yet, and our mark in it."""
+    """The issue with this remote as one more copy, not merged yet, and our mark in it, if any."""
     ref = ExternalRef(
         connection=policy.connection,
         remote_id=remote.remote_id,
         display_id=limits.kept(remote.display_id, limits.NAME),
         url=_url_of(remote, policy),
         linked_at=now,
-        reference=reference,
+        reference=reference or NO_MARK,
     )
     parked = {name: why for name, why in issue.parked.items() if name != policy.connection}
     refs = {**issue.refs, policy.connection: ref}
@@ -158,6 +158,7 @@ def _seen(ref: ExternalRef, remote: RemoteIssue, now: datetime, skew: timedelta)
         now=now,
         untouched=born is not None and touched is not None and touched <= born,
         went_back=touched is not None and last is not None and touched < last - TIME_ROUNDED,
+        went_on=touched is not None and last is not None and touched > last,
     )
 
 

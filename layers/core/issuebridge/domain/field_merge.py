@@ -29,12 +29,13 @@ ROLLED_BACK = "older than what was seen of it: restored from a backup? take thei
 @dataclass(frozen=True)
 class Seen:
     """When a copy was edited last, by our clock. `untouched`: not since its birth. `went_back`: its
-    vendor shows an older state than it did before."""
+    vendor shows an older state than it did before; `went_on`: a newer one."""
 
     edited_at: datetime
     now: datetime
     untouched: bool
     went_back: bool
+    went_on: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,19 @@ class FieldMerge:
         if self._is_not_shown(baseline):
             return self._with(self._confirmed(baseline)), []
         moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
-        return self._left(baseline, moved) if moved else self._agreed_or_unmoved(baseline)
+        if moved:
+            return self._left(baseline, moved)
+        if self.seen.went_on and (again := self._set_again()):
+            return self._edited(Baseline(value=SET_ANEW, raws=baseline.raws), again)
+        return self._agreed_or_unmoved(baseline)
+
+    def _set_again(self) -> Source | None:
+        """What a person has put back, after a restored backup had taken it away."""
+        note, sent = self.ref.notes.get(self.name), self.ref.sending.get(self.name)
+        if note is None or note.kind != "rolled_back" or (sent and sent.raws == self.raws):
+            return None
+        changed = zip(self.reading, note.raws, strict=False)
+        return next((source for source, raw in changed if source.raw != raw), None)
 
     def _left(
         self, baseline: Baseline, moved: Sequence[Source]

@@ -91,8 +91,9 @@ class ExternalRef(Frozen):
     `sending` holds what a push is about to write, stored before the request: a value in it that
     shows up at the remote is our own, whatever became of the push. `ended`: a person unlinked it.
     `comments` has the last value we have posted as a comment there, `commented` says how many there
-    were, since they are counted. `reference` is our mark in it, `foreign` that of another
-    issuebridge: then we don't write to it. `writes` tells when each part was written of late.
+    were, since they are counted. `reference` is our mark in it, empty before there is one and None
+    for one of the old form, `foreign` that of another issuebridge: then we don't write to it.
+    `writes` tells when each part was written of late.
     """
 
     connection: str

@@ -15,6 +15,8 @@ from issuebridge.domain.issue import CanonicalIssue, reference_for
 
 TAG, ISSUE, SEAL, OLD = 5, 24, 13, 24
 """Letters of each part; the old form has no parts."""
+NO_MARK = ""
+"""Of a copy that we have not written to yet; links from before there were tags have none stored."""
 _FORM = re.compile(rf"ib(?:[a-z2-7]{{{OLD}}}|[a-z2-7]{{{TAG + ISSUE + SEAL}}})")
 
 
@@ -39,7 +41,9 @@ class Installation:
 def reference_of(issue: CanonicalIssue, connection: str) -> str:
     """The mark of this copy, as it was given when it was linked or first written to."""
     ref = issue.refs.get(connection)
-    return (ref.reference if ref else None) or reference_for(issue.issue_id, connection)
+    if ref is None or ref.reference is None:
+        return reference_for(issue.issue_id, connection)
+    return ref.reference
 
 
 def keys_of(issue: CanonicalIssue, connection: str, installation: Installation) -> list[str]:

@@ -109,16 +109,16 @@ def plan_write(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy, now: 
 def fought_note(
     issue: CanonicalIssue, policy: Policy, part: Part, now: datetime
 ) -> FieldNote | None:
-    """Why this is not written: it was so often of late that somebody undoes it."""
+    """Why this is not written: it was so often of late that somebody may be undoing it."""
     ref = issue.refs[policy.connection]
     if len(recent_writes(ref, part, now)) < policy.writes_per_hour:
         return None
     base, value = ref.baselines[part], _meant(issue, policy, part)
     return FieldNote(
         kind="fought",
-        detail=f"written {policy.writes_per_hour} times within an hour, and undone: two "
-        f"automations fight; it shows {_brief(base.raws[0])}, ours is {_brief(value)}: end one "
-        "of them, then `issuebridge release`",
+        detail=f"written {policy.writes_per_hour} times within an hour: do two automations undo "
+        f"each other? it shows {_brief(base.raws[0])}, ours is {_brief(value)}: end one of them, "
+        "then `issuebridge release`",
         value=base.value,
         raws=base.raws,
     )

@@ -74,7 +74,9 @@ def _renamed_ref(issue: CanonicalIssue, old: str, new: str) -> ExternalRef:
     down now, where a line with them may stand."""
     ref = issue.refs[old]
     is_marked = "line" in ref.baselines or old != issue.origin
-    mark = ref.reference or (reference_for(issue.issue_id, old) if is_marked else None)
+    mark = ref.reference
+    if mark is None and is_marked:
+        mark = reference_for(issue.issue_id, old)
     return ref.model_copy(update={"connection": new, "reference": mark})
 
 

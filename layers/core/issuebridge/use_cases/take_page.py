@@ -98,9 +98,9 @@ class TakePage:
         heirs = [
             k for k, twin in self.state.twins.items() if twin.same and twin.issue_id == issue_id
         ]
-        again = {k: NO_DIGEST for k in heirs if self.seen.digests.get(k) not in (None, NO_DIGEST)}
-        if again:  # a second copy may be what it is called now: that is looked at first
-            self._save(again)
+        again = {k: NOT_STORED for k in heirs if self.seen.digests.get(k)}
+        self._save(again)
+        if again or self._is_one_unread():  # it may be what this one is called now
             return
         self.report.stored |= take_in.bury(self.state.connection, remote_id, self._pass)
         self._is_well(remote_id)
@@ -240,8 +240,12 @@ class TakePage:
     def _has_heir(self, issue_id: str) -> bool:
         """One that was born with its copy, or one that may be read at the next look."""
         same = (twin.issue_id for twin in self.state.twins.values() if twin.same)
-        unread = (k for k in self.state.failing if not self.seen.digests.get(k))
-        return issue_id in same or not all(map(self._is_set_aside, unread))
+        return issue_id in same or self._is_one_unread()
+
+    def _is_one_unread(self) -> bool:
+        shown = self.state.failing.keys() - self.state.missing.keys()
+        unread = (remote_id for remote_id in shown if not self.seen.digests.get(remote_id))
+        return not all(map(self._is_set_aside, unread))
 
     def _gone_since(self, remote_id: str) -> datetime | None:
         """When, in an earlier round, the copy that this one may replace was gone already."""
