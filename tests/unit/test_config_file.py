@@ -49,6 +49,29 @@ def test_a_key_that_stands_twice_is_refused_with_its_place(tmp_path, line, key):
     assert "line 8" in told
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("mode: mirorr", "mode: give 'observe', 'mirror' or 'paused'"),
+        ("utc_offset: '2'", "utc_offset: give hours and minutes, such as +02:00"),
+        ("requests_per_second: 0", "requests_per_second: give more than 0.0"),
+        ("ca_pem: 3", "ca_pem: give text; in quotes, if it looks like a number"),
+        ("maps: [1]", "maps: give settings, each as NAME: VALUE"),
+        ("poll: {pages_max: many}", "poll.pages_max: give a whole number"),
+        ("conflict: {status: lates}", "conflict.status: give 'latest' or 'hold', or give settings"),
+        ("conflict: {status: {prefer: 1}}", "conflict.status.prefer: give text"),
+    ],
+)
+def test_what_a_setting_may_be_is_told_in_words_and_not_in_the_librarys(tmp_path, setting, told):
+    text = (
+        "version: 1\nconnections:\n  bland:\n    kind: bland\n    base_url: https://b.example\n"
+        f"    secret: issuebridge/b\n    {setting}\nroutes: []\n"
+    )
+    said = refused(tmp_path, text)
+    assert f"connections.bland.{told}" in said
+    assert not any(word in said for word in ("literal[", "String", "Input", "Prefer", "^["))
+
+
 def test_the_example_is_fine_and_an_anchor_may_be_used_twice(tmp_path):
     assert read_config(EXAMPLE).connections
     text = EXAMPLE.read_text() + "\nx: &a {b: 1}\ny: {<<: *a, b: 2}\n"

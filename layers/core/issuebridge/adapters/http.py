@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from http import HTTPStatus
 from itertools import count
 from re import sub
@@ -103,7 +103,7 @@ class Http:
     `ahead` is how far the server's clock ran ahead of ours at its last answer. With `login_pages`
     an HTML page in place of data means that the key was not accepted. A whole answer must be there
     within `page_seconds` if it is a page of a list, else within `read_seconds`. A secret that can
-    be read anew past its cache has a `reread`.
+    be read anew past its cache has a `reread`. `zone` is that of times which are told without one.
     """
 
     name: str
@@ -117,6 +117,7 @@ class Http:
     timing: Timing = field(default_factory=Timing)
     read_seconds: float = 20
     page_seconds: float = 45
+    zone: tzinfo = UTC
     ahead: timedelta = field(default=timedelta(), init=False)
 
     def __post_init__(self) -> None:

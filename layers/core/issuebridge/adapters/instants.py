@@ -1,7 +1,7 @@
 """Times as vendors write them, to UTC; those that no issue can have are none."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from issuebridge.adapters.answers import date_of
 
@@ -16,17 +16,17 @@ _SPACED_ZONE = re.compile(r"\s+([+-]\d\d:?\d\d)$")
 _LEAP_SECOND = re.compile(r"(\d\d:\d\d):60")
 
 
-def instant_of(value: object) -> datetime | None:
+def instant_of(value: object, zone: tzinfo = UTC) -> datetime | None:
     """ISO 8601 in its variants, the dates of mail and HTTP, or a count since 1970, in seconds or
-    smaller. A time without a zone is in UTC."""
+    smaller. A time without a zone is in `zone`."""
     try:
-        found = _read(value)
+        found = _read(value, zone)
     except (ValueError, OverflowError):
         return None
     return found if found and EARLIEST <= found < LATEST else None
 
 
-def _read(value: object) -> datetime | None:
+def _read(value: object, zone: tzinfo) -> datetime | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -42,7 +42,7 @@ def _read(value: object) -> datetime | None:
     except ValueError:
         dated = date_of(text) if re.search("[A-Za-z]{3}", text) else None
         return dated and dated.astimezone(UTC)
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
 
 
 def _counted(count: float) -> datetime | None:

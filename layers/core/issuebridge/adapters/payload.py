@@ -2,10 +2,17 @@
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationInfo,
+)
 
 from issuebridge.adapters.instants import instant_of
 from issuebridge.domain.limits import ID, stored_bytes
@@ -51,6 +58,10 @@ def _number(value: object) -> int:
     return number if abs(number) < NUMBER_MAX else 0
 
 
+def _instant(value: object, info: ValidationInfo) -> datetime | None:
+    return instant_of(value, (info.context or {}).get("zone", UTC))
+
+
 def id_of(value: object) -> str | None:
     """What names a thing, as text; None for what can name nothing."""
     named = isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
@@ -72,7 +83,7 @@ Word = Annotated[str | None, BeforeValidator(_word)]
 """A vendor's word as it is; a value that is no string as its JSON, so that nobody knows it."""
 Text = Annotated[str, BeforeValidator(lambda value: _word(value) or "")]
 Number = Annotated[int, BeforeValidator(_number)]
-Instant = Annotated[datetime | None, BeforeValidator(instant_of)]
+Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 Flag = Annotated[bool, BeforeValidator(flag)]
 Id = Annotated[
     str, BeforeValidator(id_of), StringConstraints(min_length=1), AfterValidator(_short_enough)
@@ -83,6 +94,11 @@ class Payload(BaseModel):
     """A vendor's object: only its id must be there, and no odd field costs us the rest."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def read(cls, payload: object, zone: tzinfo = UTC) -> Self:
+        """ValueError if it has no id; times without a zone are in `zone`."""
+        return cls.model_validate(payload, context={"zone": zone})
 
 
 def rows_of(value: object) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """The configuration file: what is wrong in it is refused with its path and the remedy."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, ClassVar, Generic, Literal, Self
 from urllib.parse import urlsplit
 
@@ -33,8 +34,9 @@ from issuebridge.domain.words import (
 
 Mode = Literal["observe", "mirror", "paused"]
 Carrier = Literal["native", "managed_line", "comment", "hub"]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
-HeaderText = Annotated[str, StringConstraints(pattern=r"^[!-~]+$")]
+NAME, HEADER, OFFSET = r"^[a-z][a-z0-9-]{0,31}$", r"^[!-~]+$", r"^[+-](0\d|1[0-4]):[0-5]\d$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+HeaderText = Annotated[str, StringConstraints(pattern=HEADER)]
 Canonical = dict[str, list[str]]
 
 
@@ -86,6 +88,17 @@ class Connection(Model):
     )
     category: str | None = Setting(default=None, description="category of issues created here")
     ca_pem: str | None = Setting(default=None, description="a private CA's certificate, as PEM")
+    utc_offset: str = Setting(
+        default="+00:00",
+        pattern=OFFSET,
+        description="of times that this vendor tells without a zone",
+    )
+
+    @property
+    def zone(self) -> timezone:
+        hours, minutes = self.utc_offset.split(":")
+        sign = -1 if hours[0] == "-" else 1
+        return timezone(sign * timedelta(hours=int(hours[1:]), minutes=int(minutes)))
 
     @property
     def tenant(self) -> str:
@@ -312,29 +325,61 @@ def parsed(
     try:
         return model.model_validate(document)
     except ValidationError as error:
-        lines = [f"{place}: {_path(each)}{_text(each, kinds)}" for each in error.errors()]
+        told: dict[str, list[str]] = {}
+        for each in error.errors():
+            told.setdefault(_path(each), []).append(_text(each, kinds))
+        lines = (f"{place}: {path}{', or '.join(texts)}" for path, texts in told.items())
         raise Misconfigured("\n".join(lines)) from error
 
 
 _KIND_UNKNOWN = ("union_tag_invalid", "union_tag_not_found")
+_BRANCH = re.compile(r"literal\[.*\]|Prefer|datetime")
+_SAID = {
+    "literal_error": "give {expected}",
+    "greater_than": "give more than {gt}",
+    "greater_than_equal": "give at least {ge}",
+    "less_than_equal": "give at most {le}",
+    "finite_number": "give a finite number",
+    "missing": "is missing; add it",
+    "extra_forbidden": "no such setting here; check the spelling, or delete the line",
+    "string_type": "give text; in quotes, if it looks like a number",
+    "string_too_short": "must not be empty",
+    "bool": "give true or false",
+    "int": "give a whole number",
+    "float": "give a number",
+    "datetime": "give a time with its zone, such as 2026-01-31T08:00:00Z",
+    "timezone": "give a time with its zone, such as 2026-01-31T08:00:00Z",
+    "list": "give a list",
+    "tuple": "give a list",
+    "dict": "give settings, each as NAME: VALUE",
+    "model": "give settings, each as NAME: VALUE",
+}
+"""By pydantic's name of a problem, or what that begins with."""
+_PATTERNS = {
+    NAME: "a name has small letters, digits and -, begins with a letter and ends by the 32nd",
+    HEADER: "give printable characters without spaces",
+    OFFSET: "give hours and minutes, such as +02:00",
+}
 
 
 def _path(problem: ErrorDetails) -> str:
-    """Without the kind, by which pydantic has told the connections apart."""
+    """Without the kind, by which pydantic has told the connections apart, and without the branch
+    of what may be one or the other."""
     loc = [str(part) for part in problem["loc"]]
     if loc[:1] == ["connections"]:
         loc[2:3] = ["kind"] if problem["type"] in _KIND_UNKNOWN else []
-    return f"{'.'.join(loc)}: " if loc else ""
+    named = ".".join(part for part in loc if not _BRANCH.fullmatch(part))
+    return f"{named}: " if named else ""
 
 
 def _text(problem: ErrorDetails, kinds: Mapping[str, type[Connection]]) -> str:
-    if problem["type"] in _KIND_UNKNOWN:
+    sort, details = problem["type"], problem.get("ctx", {})
+    if sort in _KIND_UNKNOWN:
         return f"give one of {', '.join(kinds)}"
-    if problem["type"] == "extra_forbidden":
-        match problem["loc"]:
-            case ("connections", _, str(kind), _):
-                return f"no such setting of {kind}: it has {', '.join(kinds[kind].model_fields)}"
-        return "no such setting here; check the spelling, or delete the line"
-    if problem["type"] == "missing":
-        return "is missing; add it"
-    return str(problem["msg"]).removeprefix("Value error, ")
+    match problem["loc"]:
+        case ("connections", _, str(kind), _) if sort == "extra_forbidden":
+            return f"no such setting of {kind}: it has {', '.join(kinds[kind].model_fields)}"
+    if sort == "string_pattern_mismatch":
+        return _PATTERNS.get(details["pattern"], str(problem["msg"]))
+    said = _SAID.get(sort) or _SAID.get(sort.partition("_")[0])
+    return said.format(**details) if said else str(problem["msg"]).removeprefix("Value error, ")

@@ -7,6 +7,7 @@ of which may be empty; the caller dedupes, and bounds the pages of a walk.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -54,6 +55,7 @@ def open_http(name: str, connection: AntimetalConnection, secret: Callable[[], s
         requests_per_second=connection.requests_per_second or REQUESTS_PER_SECOND_DEFAULT,
         headers={"Antimetal-Version": connection.api_version},
         transport=over_network(connection.ca_pem),
+        zone=connection.zone,
     )
 
 
@@ -62,6 +64,7 @@ class AntimetalIssues:
 
     def __init__(self, connection: AntimetalConnection, http: Http) -> None:
         self._connection, self._http = connection, http
+        self._read = partial(to_canonical, zone=http.zone)
 
     @property
     def skew(self) -> timedelta:
@@ -90,7 +93,7 @@ class AntimetalIssues:
             return rows, None if following == after else following
 
         rows, following, unread = within_bounds(ask, after, _beyond, "uuid")
-        found = read_rows(rows, "uuid", to_canonical)
+        found = read_rows(rows, "uuid", self._read)
         issues = [replace(issue, is_row=True) for issue in found.issues]
         return Rows(issues, [*unread, *found.unread]), following
 
@@ -114,7 +117,7 @@ class AntimetalIssues:
         return page["data"], _following(page, size)
 
     def get(self, remote_id: str) -> RemoteIssue:
-        issue = read_one(self._http.send("GET", ISSUE, remote_id), to_canonical)
+        issue = read_one(self._http.send("GET", ISSUE, remote_id), self._read)
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
         return about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
@@ -122,7 +125,7 @@ class AntimetalIssues:
     def create(self, draft: Draft) -> RemoteIssue:
         """May start a paid investigation there."""
         body = from_canonical(draft, self._connection)
-        made = read_one(self._http.send("POST", ISSUES, body=body), to_canonical)
+        made = read_one(self._http.send("POST", ISSUES, body=body), self._read)
         if made is None:
             raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
         return made
@@ -188,7 +191,7 @@ class AntimetalIssues:
         if changes:
             body = {"status": changes["status"]}
             answer = self._http.send("PATCH", ISSUE, seen.remote_id, body=body)
-            shown = read_one(answer, to_canonical)
+            shown = read_one(answer, self._read)
             is_told = shown and same_id(shown.remote_id, seen.remote_id)
             if shown and is_told and "updatedAt" in shown.payload:
                 return about(f"{self._http.name}: PATCH {ISSUE}", seen.remote_id, shown)

@@ -1,6 +1,6 @@
 """Antimetal's words and objects, to ours and back (API version 2026-03-17)."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Literal
 
 from pydantic import ConfigDict
@@ -34,9 +34,9 @@ class AntimetalIssue(Payload):
     updated_at: Instant = None
 
 
-def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
+def to_canonical(payload: dict[str, Any], zone: tzinfo = UTC) -> RemoteIssue:
     """Read one issue; ValueError if it has no uuid."""
-    issue = AntimetalIssue.model_validate(payload)
+    issue = AntimetalIssue.read(payload, zone)
     return RemoteIssue(
         remote_id=issue.uuid,
         display_id=str(issue.number) if issue.number else issue.uuid,
@@ -80,7 +80,7 @@ def shown_time(
 ) -> Literal["exact", "rounded"] | None:
     """How a row shows the draft's own millisecond, if it may: as a proof, or in whole seconds or
     minutes, as the fraction is optional."""
-    shown = AntimetalIssue.model_validate(remote.payload).triggered_at
+    shown = AntimetalIssue.read(remote.payload, connection.zone).triggered_at
     if shown is None or remote.environment != (draft.environment or connection.environment):
         return None
     if to_milliseconds(shown) == to_milliseconds(draft.triggered_at):

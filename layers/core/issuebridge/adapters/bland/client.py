@@ -6,6 +6,7 @@ A page follows one vendor cursor; the caller dedupes, and bounds the pages of a 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from issuebridge.adapters.bland.calls import call, page, post, walk
 from issuebridge.adapters.bland.mapping import (
@@ -72,6 +73,7 @@ def open_http(name: str, connection: BlandConnection, secret: Callable[[], str])
         requests_per_second=connection.requests_per_second or REQUESTS_PER_SECOND_DEFAULT,
         scheme="",
         transport=over_network(connection.ca_pem),
+        zone=connection.zone,
     )
 
 
@@ -80,6 +82,7 @@ class BlandIssues:
 
     def __init__(self, http: Http) -> None:
         self._http = http
+        self._read = partial(to_canonical, zone=http.zone)
 
     @property
     def skew(self) -> timedelta:
@@ -87,18 +90,18 @@ class BlandIssues:
 
     def page(self, lane: Lane, cursor: str | None) -> Page:
         rows, following, unread = page(self._http, ISSUES, query=LANES[lane], cursor=cursor)
-        found = read_rows(rows, "id", to_canonical)
+        found = read_rows(rows, "id", self._read)
         return Page(found.issues, following, unread=(*unread, *found.unread))
 
     def get(self, remote_id: str) -> RemoteIssue:
-        issue = read_one(call(self._http, "GET", ISSUE, remote_id), to_canonical)
+        issue = read_one(call(self._http, "GET", ISSUE, remote_id), self._read)
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
         return about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
 
     def create(self, draft: Draft) -> RemoteIssue:
         body = from_canonical(draft)
-        made = read_one(post(self._http, ISSUES, body=body, shorter=in_bytes(body)), to_canonical)
+        made = read_one(post(self._http, ISSUES, body=body, shorter=in_bytes(body)), self._read)
         if made is None:
             raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
         if _is_whole(made):
@@ -113,7 +116,7 @@ class BlandIssues:
         oldest = since + min(self._http.ahead, timedelta()) - LOOK_BACK
         seen: list[RemoteIssue] = []
         for rows in walk(self._http, ISSUES, query=NEWEST_FIRST):
-            seen += (issues := read_rows(rows, "id", to_canonical).issues)
+            seen += (issues := read_rows(rows, "id", self._read).issues)
             if any(issue.created_at and issue.created_at < oldest for issue in issues):
                 break
         born = since + self._http.ahead
@@ -123,7 +126,7 @@ class BlandIssues:
         rows: Sequence[object] = ()
         with second_source():
             rows, *_ = page(self._http, ISSUES, query=(("search", draft.reference),))
-        return read_rows(rows, "id", to_canonical).issues
+        return read_rows(rows, "id", self._read).issues
 
     def update(self, seen: RemoteIssue, changes: Changes) -> RemoteIssue:
         """People's words may not be altered, so a description with a mention is refused. A link
@@ -136,7 +139,7 @@ class BlandIssues:
         if changes:
             body = to_patch(changes)
             answer = call(self._http, "PATCH", ISSUE, seen.remote_id, body=body)
-            shown = read_one(answer, to_canonical)
+            shown = read_one(answer, self._read)
             is_told = shown and same_id(shown.remote_id, seen.remote_id) and _is_whole(shown)
             if shown and is_told and "external_link" not in changes:
                 return about(place, seen.remote_id, shown)
@@ -225,7 +228,7 @@ def _activity(http: Http, remote_id: str, since: datetime) -> list[ActivityEntry
         if rows and not mine:
             raise moved(f"{http.name}: GET {ACTIVITY}", remote_id, rows[0]["issue_id"])
         oldest = since + min(http.skew, timedelta())
-        for entry in (found for row in mine if (found := to_entry(row, at))):
+        for entry in (found for row in mine if (found := to_entry(row, at, http.zone))):
             if entry.created_at < oldest:
                 return entries
             entries.append(entry)

@@ -1,7 +1,7 @@
 """Bland Triage's words and objects, to ours and back."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from issuebridge.adapters.bland.settings import TRAITS
@@ -68,9 +68,9 @@ class BlandEntry(Payload):
     created_at: Instant = None
 
 
-def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
+def to_canonical(payload: dict[str, Any], zone: tzinfo = UTC) -> RemoteIssue:
     """Read one issue; ValueError if it has no id."""
-    issue = BlandIssue.model_validate(payload)
+    issue = BlandIssue.read(payload, zone)
     link = issue.external_link
     return RemoteIssue(
         remote_id=issue.id,
@@ -92,10 +92,12 @@ def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
     )
 
 
-def to_entry(payload: dict[str, Any], at_default: datetime) -> ActivityEntry | None:
+def to_entry(
+    payload: dict[str, Any], at_default: datetime, zone: tzinfo = UTC
+) -> ActivityEntry | None:
     """Read one entry of the activity feed; None if it has no id."""
     try:
-        entry = BlandEntry.model_validate(payload)
+        entry = BlandEntry.read(payload, zone)
     except ValueError:
         return None
     return ActivityEntry(

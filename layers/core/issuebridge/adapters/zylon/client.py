@@ -6,6 +6,7 @@ The caller dedupes, and bounds the pages of a walk.
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from issuebridge.adapters.http import Http, second_source
 from issuebridge.adapters.identity import (
@@ -55,6 +56,7 @@ def open_http(name: str, connection: ZylonConnection, secret: Callable[[], str])
         headers={} if connection.generation == "older" else {"x-org": connection.org},
         login_pages=True,
         transport=over_network(connection.ca_pem),
+        zone=connection.zone,
     )
 
 
@@ -64,6 +66,7 @@ class ZylonIssues:
 
     def __init__(self, connection: ZylonConnection, http: Http) -> None:
         self._connection, self._http = connection, http
+        self._read = partial(to_canonical, zone=http.zone)
         self._states = tuple(dict.fromkeys((*STATES, *connection.maps.get("status", {}))))
         self._listing = Listing(http, self._states)
 
@@ -77,12 +80,12 @@ class ZylonIssues:
         except ValueError as error:
             raise StaleCursor(f"{self._http.name}: no cursor of ours") from error
         listed = self._listing.page(OPEN_STATES if lane == "hot" else self._states, walk)
-        found = read_rows(listed.rows, "id", to_canonical)
+        found = read_rows(listed.rows, "id", self._read)
         after = listed.following.model_dump_json() if listed.following else None
         return Page(found.issues, after, listed.claimed, (*listed.unread, *found.unread))
 
     def get(self, remote_id: str) -> RemoteIssue:
-        issue = read_one(self._http.send("GET", ISSUE, remote_id), to_canonical)
+        issue = read_one(self._http.send("GET", ISSUE, remote_id), self._read)
         if issue is None:
             raise Transient(f"{self._http.name}: GET {ISSUE}: the answer is no issue")
         issue = about(f"{self._http.name}: GET {ISSUE}", remote_id, issue)
@@ -96,12 +99,12 @@ class ZylonIssues:
                 if same_id(row.get("id"), issue.remote_id):
                     told = {k: v for k, v in issue.payload.items() if v is not None}
                     whole = {"description": None, "type": None, **row, **told}
-                    return to_canonical({**whole, "id": issue.remote_id})
+                    return self._read({**whole, "id": issue.remote_id})
         return issue
 
     def create(self, draft: Draft) -> RemoteIssue:
         body = from_canonical(draft, self._connection)
-        made = read_one(self._http.send("POST", ISSUES, body=body), to_canonical)
+        made = read_one(self._http.send("POST", ISSUES, body=body), self._read)
         if made is None:
             raise Ambiguous(f"{self._http.name}: POST {ISSUES}: the answer names no issue")
         if is_whole(made.payload):
@@ -130,7 +133,7 @@ class ZylonIssues:
     def _all(self, more: Mapping[str, str], since: datetime) -> list[RemoteIssue]:
         """Lowest number first, without those that are known to be older."""
         pages = self._listing.walk(more)
-        seen = (i for rows in pages for i in read_rows(rows, "id", to_canonical).issues)
+        seen = (i for rows in pages for i in read_rows(rows, "id", self._read).issues)
         found = {issue.remote_id: issue for issue in seen}
         born = since + self._http.ahead
         young = (issue for issue in found.values() if not born_before(issue, born))
@@ -146,7 +149,7 @@ class ZylonIssues:
         if changes:
             body = to_put(seen.payload, changes.get("status"), changes.get("description"))
             answer = self._http.send("PUT", ISSUE, seen.remote_id, body=body)
-            shown = read_one(answer, to_canonical)
+            shown = read_one(answer, self._read)
             if shown and same_id(shown.remote_id, seen.remote_id) and is_whole(shown.payload):
                 return about(place, seen.remote_id, shown)
         try:

@@ -1,6 +1,7 @@
 """Zylon's words and objects, to ours and back, for both generations of its API."""
 
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from typing import Any
 
 from issuebridge.adapters.payload import (
@@ -39,9 +40,9 @@ class ZylonIssue(Payload):
     updated_at: Instant = None
 
 
-def to_canonical(payload: dict[str, Any]) -> RemoteIssue:
+def to_canonical(payload: dict[str, Any], zone: tzinfo = UTC) -> RemoteIssue:
     """Read one issue; ValueError if it has no id."""
-    issue = ZylonIssue.model_validate(payload)
+    issue = ZylonIssue.read(payload, zone)
     return RemoteIssue(
         remote_id=issue.id,
         display_id=str(issue.issue_number) if issue.issue_number else issue.id,
