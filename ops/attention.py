@@ -115,6 +115,9 @@ def _connections(wiring: Wiring) -> Iterator[Waiting]:
 
 
 def _of_rows(name: str, state: ConnectionState) -> Iterator[Waiting]:
+    for unread in state.completeness.unread if state.completeness else ():
+        who, _, why = unread.partition(": ")
+        yield _waiting("quarantined", name, who, why or unread)
     for failing in state.failing.values():
         yield _waiting("quarantined", name, failing.name, failing.reason)
     for twin in state.twins.values():

@@ -96,6 +96,7 @@ def _status_lines(row: dict[str, Any]) -> list[str]:
             f"{claimed}seen {equation['seen']} = stored {equation['stored']} + set aside "
             f"{equation['set_aside']}{'' if equation['closes'] else '   DOES NOT CLOSE'}"
         )
+        lines += [f"cannot be read: {unread}" for unread in equation["unread"]]
     lines += [f"set aside: {name}: {reason}" for name, reason in row["set_aside"].items()]
     lines += [
         f"twin: {name} of {issue_id}: close it, or take our line out of it"

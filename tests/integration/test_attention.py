@@ -143,3 +143,17 @@ def test_no_text_from_outside_steers_the_terminal(operated):
         told = operated.run_raw(*command, code=code)
         assert "\x1b" not in told, command
         assert "\u202e" not in told, command
+
+
+def test_a_row_that_alone_is_too_large_to_be_read_waits_by_its_name_until_it_can_be(operated):
+    operated.fill()
+    voice = operated.vendors.voice
+    row = voice.add(title="Long", description="x" * 17_000_000)
+    operated.rounds(2)
+    waits = rows(operated)["quarantined"]
+    assert (waits["connection"], waits["name"]) == ("voice", row["id"])
+    assert "too large" in waits["reason"]
+    assert f"cannot be read: {row['id']}: too large" in operated.run("status")
+    voice.edit(row["id"], description="short")
+    operated.rounds(2)
+    assert operated.run("attention") == "nothing waits for you"

@@ -123,6 +123,16 @@ def test_a_slow_reply_is_committed_before_it_comes(sim):
     assert eventually(lambda: len(sim.issues) == 1, seconds=0.2), "before the reply"
 
 
+def test_a_dripping_reply_comes_byte_by_byte_and_is_whole_in_the_end(sim):
+    sim.faults.add(kind="drip", seconds=0.001)
+    began = time.monotonic()
+    caller = Caller(sim, timeout_seconds=0.5)
+    answer = create(sim, caller)
+    caller.close()
+    assert answer.status < 300
+    assert time.monotonic() - began > 0.001 * len(json.dumps(answer.json))
+
+
 def test_a_late_success_is_committed_after_the_client_gave_up(sim):
     sim.faults.add(kind="late_success", seconds=0.4)
     impatient = Caller(sim, timeout_seconds=0.1)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -587,7 +587,9 @@ def caught_by(mutant: Mutant) -> str:
 
 def _rows(mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, str]]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield from zip(mutants, pool.map(caught_by, mutants), strict=True)
+        hunts = {pool.submit(caught_by, mutant): mutant for mutant in mutants}
+        for hunted in as_completed(hunts):
+            yield hunts[hunted], hunted.result()
 
 
 def main() -> int:

@@ -17,6 +17,7 @@ KINDS = {
     "unauthorized": "401 in the vendor's own words",
     "half_body": "committed; the body is shorter than announced",
     "slow": "committed at once, answered after `seconds`",
+    "drip": "committed at once; a byte of the answer every `seconds`, its headers included",
     "late_success": "committed and answered after `seconds`",
     "wrong_json": "committed; the body is cut short or is no JSON at all",
     "empty_list": "a list answers that it has no rows",

@@ -40,8 +40,10 @@ class _Handler(BaseHTTPRequestHandler):
         outgoing = self.server.simulator.receive(request)
         if outgoing.pause_seconds:
             self.server.stopped.wait(outgoing.pause_seconds)
-        if outgoing.data is not None:
-            self.wfile.write(outgoing.data)
+        data, pause = outgoing.data or b"", outgoing.drip_seconds
+        for part in map(bytes, zip(data, strict=True)) if pause else [data]:
+            self.wfile.write(part)
+            self.server.stopped.wait(pause)
         if outgoing.closes:
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

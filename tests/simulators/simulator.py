@@ -32,6 +32,7 @@ class Outgoing:
     data: bytes | None
     closes: bool = False
     pause_seconds: float = 0.0  # before the bytes go out
+    drip_seconds: float = 0.0  # after each of them
 
 
 class Simulator(ABC):
@@ -257,8 +258,12 @@ class Simulator(ABC):
         if kind == "half_body":
             half = encode(reply, self.clock.now(), lambda body: body[: len(body) // 2])
             return Outgoing(half, closes=True)
-        pause = fault.seconds if fault and kind == "slow" else 0.0
-        return Outgoing(encode(reply, self.clock.now()), pause_seconds=pause)
+        seconds = fault.seconds if fault else 0.0
+        return Outgoing(
+            encode(reply, self.clock.now()),
+            pause_seconds=seconds if kind == "slow" else 0.0,
+            drip_seconds=seconds if kind == "drip" else 0.0,
+        )
 
     def _distorted(self, request: Request, reply: Reply, fault: faults.Fault | None) -> Reply:
         kind, is_page = (fault.kind if fault else ""), reply.status == 200 and self._lists(request)

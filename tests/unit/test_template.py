@@ -187,10 +187,12 @@ def statements(resource):
     properties = TEMPLATE["Resources"][resource]["Properties"]
     documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
     documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
-    return [statement for document in documents for statement in document["Statement"]]
+    given = [statement for document in documents for statement in document["Statement"]]
+    return [statement.get("Fn::If", [None, statement])[1] for statement in given]
 
 
 WITHOUT_RESOURCES = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}  # AWS names none for them
+LAMBDA_ITSELF = {"Null": {"lambda:SourceFunctionArn": "true"}}
 
 
 @pytest.mark.parametrize("name", [*of_type("AWS::IAM::Role"), *of_type("AWS::IAM::ManagedPolicy")])
@@ -202,7 +204,8 @@ def test_no_policy_grants_every_action_or_every_resource(name):
             else set(statement["Action"])
         )
         assert not [action for action in actions if "*" in action]
-        assert statement["Resource"] != "*" or actions <= WITHOUT_RESOURCES
+        if statement.get("Condition") != LAMBDA_ITSELF:
+            assert statement["Resource"] != "*" or actions <= WITHOUT_RESOURCES
 
 
 @pytest.mark.parametrize("name", of_type("AWS::IAM::Role"))
@@ -305,3 +308,26 @@ def test_every_lock_holds_exactly_the_versions_asked_for(lock):
 def test_the_tests_run_on_the_packages_that_ship():
     layer, dev = LOCKS[-1], ROOT / "ops/requirements-dev.txt"
     assert locked(layer) <= locked(dev)
+
+
+def test_private_hosts_and_proxies_are_reached_by_parameters_and_by_none_of_them_at_first():
+    variables = GLOBALS["Environment"]["Variables"]
+    assert variables["HTTPS_PROXY"] == variables["HTTP_PROXY"] == {"Ref": "ProxyUrl"}
+    assert variables["NO_PROXY"] == {"Ref": "NoProxy"}
+    inside, outside = GLOBALS["VpcConfig"]["Fn::If"][1:]
+    assert inside == {name: {"Ref": name} for name in ("SubnetIds", "SecurityGroupIds")}
+    assert outside == {"Ref": "AWS::NoValue"}
+    names = ("ProxyUrl", "NoProxy", "SubnetIds", "SecurityGroupIds")
+    assert {TEMPLATE["Parameters"][name]["Default"] for name in names} == {""}
+
+
+def test_in_a_vpc_the_roles_may_have_the_network_interface_that_lambda_asks_for():
+    policy = of_type("AWS::IAM::ManagedPolicy")["CommonAccess"]["PolicyDocument"]
+    (guarded,) = (s["Fn::If"] for s in policy["Statement"] if "Fn::If" in s)
+    condition, statement, otherwise = guarded
+    assert (condition, otherwise) == ("HasVpc", {"Ref": "AWS::NoValue"})
+    assert statement["Condition"] == LAMBDA_ITSELF
+    needed = {"Create", "Describe", "Delete"}
+    assert {f"ec2:{verb}NetworkInterface" for verb in needed} <= {
+        action.rstrip("s") for action in statement["Action"]
+    }

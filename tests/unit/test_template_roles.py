@@ -4,7 +4,7 @@ from itertools import chain
 
 import pytest
 
-from tests.unit.test_template import EVENTS, FUNCTIONS, TEMPLATE, events, target
+from tests.unit.test_template import EVENTS, FUNCTIONS, TEMPLATE, events, statements, target
 
 POLLING = {
     "SQS": {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"},
@@ -51,11 +51,9 @@ def test_a_role_may_send_to_where_its_failures_go():
 
 def keyed(resource: str, action: str) -> list[tuple[str, dict]]:
     """(effect, condition) of each of its statements on this action at the table."""
-    properties = TEMPLATE["Resources"][resource]["Properties"]
-    documents = [p["PolicyDocument"] for p in properties.get("Policies", [properties])]
     return [
         (statement["Effect"], statement.get("Condition", {}))
-        for statement in chain(*(document["Statement"] for document in documents))
+        for statement in statements(resource)
         if action
         in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
         and statement["Resource"] == {"Fn::GetAtt": "Table.Arn"}

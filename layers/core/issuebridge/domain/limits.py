@@ -95,12 +95,13 @@ NAMED_BYTES = {"failing": 40_000, "twins": 20_000, "marked": 20_000}
 NAMED_MAX = 200
 MISSING_MAX = 100
 SHOWN_SWEEPS_MAX, SHOWN_MAX = 8, 20
-GAP_NAMED_MAX = 50
+GAP_NAMED_MAX, UNREAD_MAX = 50, 20
 STATE = {
     **NAMED_BYTES,
     "missing": MISSING_MAX * (ID + 20),
     "shown": SHOWN_SWEEPS_MAX * (SHOWN_MAX * (ID + 3) + 20),
     "completeness": 2 * GAP_NAMED_MAX * (ID + 3) + 500,
+    "unread": 2 * UNREAD_MAX * (REASON + 3),
     "cursors": 2 * CURSOR,
     "rest": 3_000,
 }

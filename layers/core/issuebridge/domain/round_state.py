@@ -53,6 +53,7 @@ class Completeness(Frozen):
 
     `claimed` is the vendor's own count, where it gives one. `missing` are known here and were not
     in the list; `unstored` were in the list and are not known here. Both are empty when it closes.
+    `unread` tells in words which rows of the list could not be read.
     """
 
     at: datetime
@@ -64,6 +65,7 @@ class Completeness(Frozen):
     missing: tuple[str, ...] = ()
     missing_count: int = 0
     unstored: tuple[str, ...] = ()
+    unread: tuple[Reason, ...] = ()
 
     @property
     def closes(self) -> bool:
@@ -106,6 +108,7 @@ class ConnectionState(Frozen):
     sweep_rounds: int = 0
     sweep_rows: int = 0
     sweep_claimed: int | None = None
+    sweep_unread: tuple[Reason, ...] = ()
     completeness: Completeness | None = None
     missing: dict[str, int] = Field(default_factory=dict)
     shown: dict[int, tuple[str, ...]] = Field(default_factory=dict)

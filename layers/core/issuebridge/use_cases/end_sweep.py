@@ -137,4 +137,5 @@ def _equation(
         missing=tuple(missing[:GAP_NAMED_MAX]),
         missing_count=len(missing),
         unstored=tuple(unstored[:GAP_NAMED_MAX]),
+        unread=state.sweep_unread,
     )

@@ -21,7 +21,7 @@ from issuebridge.domain.errors import (
     Transient,
     Tripped,
 )
-from issuebridge.domain.limits import CURSOR, stored_bytes
+from issuebridge.domain.limits import CURSOR, UNREAD_MAX, stored_bytes
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page
 from issuebridge.use_cases.end_sweep import EndSweep
@@ -199,7 +199,7 @@ class _Round:
     def _sweep(self) -> None:
         if self.whole_sweep or self.state.sweep_cursor is None:
             number = self.state.sweep_number + 1
-            begun = {"sweep_rounds": 0, "sweep_rows": 0, "sweep_clean": True}
+            begun = {"sweep_rounds": 0, "sweep_rows": 0, "sweep_clean": True, "sweep_unread": ()}
             self.held.remember(sweep_cursor=None, sweep_number=number, **begun)
         self.held.remember(sweep_rounds=self.state.sweep_rounds + 1)
         pages_max = self.connection.poll.pages_max
@@ -224,11 +224,13 @@ class _Round:
             return True
         clean = self.take_page(page)
         self.swept.update(issue.remote_id for issue in page.issues)
+        unread = dict.fromkeys((*self.state.sweep_unread, *page.unread))
         self.held.remember(
             sweep_cursor=page.cursor,
             sweep_claimed=page.claimed,
             sweep_rows=self.state.sweep_rows + len(page.issues),
             sweep_clean=self.state.sweep_clean and clean,
+            sweep_unread=tuple(unread)[:UNREAD_MAX],
         )
         if _breaks_off(page, before):
             self.held.remember(sweep_cursor=None)
