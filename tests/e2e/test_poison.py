@@ -59,29 +59,26 @@ def test_a_vendor_that_does_not_come_to_an_end_costs_its_own_connection_alone(br
     bridge = bridged(ROUTES[:2])
     hanging = bridge.incidents.add(title="There before", status="investigating")["uuid"]
     bridge.round()
-    healthy = fill(bridge, FEW)
-    others = [i for i in healthy if i not in bridge.incidents.issues]
+    answers = [i for i in fill(bridge, FEW) if i in bridge.answers.issues]
     bridge.incidents.faults.add(fault, times=0)
     bridge.voice.edit(bridge.copy_of(hanging, bridge.voice)["id"], status="in_review")
     with ThreadPoolExecutor() as pool:
         told = pool.submit(bridge.stack.invoke, "PollAntimetal", {})
         until = time.monotonic() + FUNCTION_SECONDS
-        while waits(bridge, others) and time.monotonic() < until:
+        while waits(bridge, answers) and time.monotonic() < until:
             for name in ("PollBland", "PollZylon", "Reconcile"):
                 bridge.stack.invoke(name, {})
-        assert waits(bridge, others) == []
+        assert waits(bridge, answers) == []
         (report,) = told.result().values()
     assert "no answer" in report["problem"], "not killed at its time limit: that would raise"
     assert "incidents" in str(bridge.issue_of(hanging).pending), "its own write waits"
 
 
-def waits(bridge, ids: list[str]) -> list[str]:
-    """Those filed at answers that have no counterpart yet."""
+def waits(bridge, answers: list[str]) -> list[str]:
+    """Those that have no counterpart yet."""
     store = bridge.stack.wiring().store
-    at = next(name for name, sim in bridge.vendors.items() if sim is bridge.answers)
-    mine = [store.find(at, remote_id) for remote_id in ids if remote_id in bridge.answers.issues]
-    known = [store.load(issue_id) if issue_id else None for issue_id in mine]
-    return [str(x) for x in known if x is None or len(x.refs) < 2 or x.pending]
+    found = {i: store.find(f"{bridge.prefix}-answers", i) for i in answers}
+    return [i for i, issue_id in found.items() if not issue_id or late(bridge, [i])]
 
 
 def fill(bridge, count: int) -> list[str]:

@@ -589,7 +589,8 @@ def _rows(mutants: Sequence[Mutant]) -> Iterator[tuple[Mutant, str]]:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         hunts = {pool.submit(caught_by, mutant): mutant for mutant in mutants}
         for hunted in as_completed(hunts):
-            yield hunts[hunted], hunted.result()
+            late = isinstance(hunted.exception(), subprocess.TimeoutExpired)
+            yield hunts[hunted], "" if late else hunted.result()
 
 
 def main() -> int:

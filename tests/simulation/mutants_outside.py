@@ -192,8 +192,8 @@ OUTSIDE = (
         10,
         "what is put back after a backup is nobody's edit",
         f"{DOMAIN}/field_merge.py",
-        "if self.seen.went_on and (again := self._set_again()):",
-        "if again := None:",
+        "return self._put_back() or self._agreed_or_unmoved(baseline)",
+        "return self._agreed_or_unmoved(baseline)",
     ),
     Mutant(
         10,

@@ -193,7 +193,7 @@ def test_a_message_with_thousands_of_unknown_keys_ends_at_once_with_a_short_reas
     taken, _, reason = take(world, body)
     assert taken.kind == "refused"
     assert len(reason) < 1000
-    assert "issue: Field required" in reason
+    assert "issue: is missing; add it" in reason
     assert world.ledger.get(taken.key).state == "parked"
 
 

@@ -72,6 +72,11 @@ def test_what_a_setting_may_be_is_told_in_words_and_not_in_the_librarys(tmp_path
     assert not any(word in said for word in ("literal[", "String", "Input", "Prefer", "^["))
 
 
+def test_a_problem_is_told_with_the_whole_name_whatever_a_connection_is_called(tmp_path):
+    given = document(connections={"datetime": connection("bland", mode="mirorr")}, routes=[])
+    assert "connections.datetime.mode: give" in refused(tmp_path, yaml.safe_dump(given))
+
+
 def test_the_example_is_fine_and_an_anchor_may_be_used_twice(tmp_path):
     assert read_config(EXAMPLE).connections
     text = EXAMPLE.read_text() + "\nx: &a {b: 1}\ny: {<<: *a, b: 2}\n"

@@ -134,3 +134,24 @@ def test_two_automations_that_undo_each_other_are_braked_and_told():
     assert notes
     assert "release" in notes[0].detail
     assert "held" in [entry.outcome for entry in world.store.history(issue.issue_id)]
+
+
+def test_where_a_person_shall_decide_what_was_put_back_stays_held_whatever_else_is_edited():
+    given = document()
+    for settings in given["connections"].values():
+        settings["conflict"] = {"status": "hold"}
+    world = World(given)
+    born, twin = pair(world)
+    world.clock.advance(7200)
+    world.systems["antimetal"].edit(born, status="resolved")
+    world.rounds(3)
+    restored(world, "bland", twin, status="in_progress")
+    world.systems["antimetal"].edit(born, status="ready_to_fix")
+    world.rounds(2)
+    world.systems["bland"].edit(twin, status="done")
+    world.rounds(2)
+    world.systems["bland"].edit(twin, severity="low")
+    world.rounds(3)
+    assert world.systems["bland"].issues[twin].raw["status"] == "done"
+    assert world.systems["antimetal"].issues[born].raw["status"] == "ready_to_fix"
+    assert world.issue_of("bland", twin).refs["bland"].notes["status"].kind == "held"

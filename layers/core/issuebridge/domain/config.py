@@ -21,6 +21,7 @@ from pydantic_core import ErrorDetails
 from typing_extensions import TypeVar
 
 from issuebridge.domain.errors import Misconfigured
+from issuebridge.domain.problems import in_words
 from issuebridge.domain.rules import NormSettings, Rule
 from issuebridge.domain.traits import Traits
 from issuebridge.domain.words import (
@@ -333,28 +334,7 @@ def parsed(
 
 
 _KIND_UNKNOWN = ("union_tag_invalid", "union_tag_not_found")
-_BRANCH = re.compile(r"literal\[.*\]|Prefer|datetime")
-_SAID = {
-    "literal_error": "give {expected}",
-    "greater_than": "give more than {gt}",
-    "greater_than_equal": "give at least {ge}",
-    "less_than_equal": "give at most {le}",
-    "finite_number": "give a finite number",
-    "missing": "is missing; add it",
-    "extra_forbidden": "no such setting here; check the spelling, or delete the line",
-    "string_type": "give text; in quotes, if it looks like a number",
-    "string_too_short": "must not be empty",
-    "bool": "give true or false",
-    "int": "give a whole number",
-    "float": "give a number",
-    "datetime": "give a time with its zone, such as 2026-01-31T08:00:00Z",
-    "timezone": "give a time with its zone, such as 2026-01-31T08:00:00Z",
-    "list": "give a list",
-    "tuple": "give a list",
-    "dict": "give settings, each as NAME: VALUE",
-    "model": "give settings, each as NAME: VALUE",
-}
-"""By pydantic's name of a problem, or what that begins with."""
+_BRANCH = re.compile(r"(\.since|\.conflict\.\w+)\.(?:literal\[.*\]|Prefer|datetime)")
 _PATTERNS = {
     NAME: "a name has small letters, digits and -, begins with a letter and ends by the 32nd",
     HEADER: "give printable characters without spaces",
@@ -368,18 +348,16 @@ def _path(problem: ErrorDetails) -> str:
     loc = [str(part) for part in problem["loc"]]
     if loc[:1] == ["connections"]:
         loc[2:3] = ["kind"] if problem["type"] in _KIND_UNKNOWN else []
-    named = ".".join(part for part in loc if not _BRANCH.fullmatch(part))
+    named = _BRANCH.sub(r"\1", ".".join(loc))
     return f"{named}: " if named else ""
 
 
 def _text(problem: ErrorDetails, kinds: Mapping[str, type[Connection]]) -> str:
-    sort, details = problem["type"], problem.get("ctx", {})
-    if sort in _KIND_UNKNOWN:
+    if problem["type"] in _KIND_UNKNOWN:
         return f"give one of {', '.join(kinds)}"
     match problem["loc"]:
-        case ("connections", _, str(kind), _) if sort == "extra_forbidden":
+        case ("connections", _, str(kind), _) if problem["type"] == "extra_forbidden":
             return f"no such setting of {kind}: it has {', '.join(kinds[kind].model_fields)}"
-    if sort == "string_pattern_mismatch":
-        return _PATTERNS.get(details["pattern"], str(problem["msg"]))
-    said = _SAID.get(sort) or _SAID.get(sort.partition("_")[0])
-    return said.format(**details) if said else str(problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] == "string_pattern_mismatch":
+        return _PATTERNS.get(problem["ctx"]["pattern"], str(problem["msg"]))
+    return in_words(problem)

@@ -1,7 +1,7 @@
 """One field of one copy: was it edited, who wins, and what is told of the loser."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from issuebridge.domain.issue import (
@@ -67,17 +67,18 @@ class FieldMerge:
         moved = [s for i, s in enumerate(self.reading) if self._moved(s, baseline, i)]
         if moved:
             return self._left(baseline, moved)
-        if self.seen.went_on and (again := self._set_again()):
-            return self._edited(Baseline(value=SET_ANEW, raws=baseline.raws), again)
-        return self._agreed_or_unmoved(baseline)
+        return self._put_back() or self._agreed_or_unmoved(baseline)
 
-    def _set_again(self) -> Source | None:
-        """What a person has put back, after a restored backup had taken it away."""
+    def _put_back(self) -> tuple[CanonicalIssue, list[HistoryEntry]] | None:
+        """What a restored backup had taken away was set again: an edit of what came back."""
         note, sent = self.ref.notes.get(self.name), self.ref.sending.get(self.name)
-        if note is None or note.kind != "rolled_back" or (sent and sent.raws == self.raws):
+        ours = sent is not None and sent.raws == self.raws
+        if ours or note is None or note.kind != "rolled_back" or not self.seen.went_on:
             return None
-        changed = zip(self.reading, note.raws, strict=False)
-        return next((source for source, raw in changed if source.raw != raw), None)
+        base = Baseline(value=note.value, raws=note.raws)
+        shown = enumerate(self.reading)
+        again = next((source for i, source in shown if source.raw != _raw_at(base, i)), None)
+        return replace(self, issue=self._with(base))._edited(base, again) if again else None
 
     def _left(
         self, baseline: Baseline, moved: Sequence[Source]

@@ -16,6 +16,7 @@ from pydantic import Field as Setting
 from issuebridge.domain.errors import Rejected
 from issuebridge.domain.issue import Frozen
 from issuebridge.domain.limits import NAME, kept
+from issuebridge.domain.problems import in_words
 from issuebridge.domain.text import cut, without_mention
 
 Intent = Literal["fix", "verify", "status"]
@@ -56,7 +57,7 @@ def parse_request(body: str, intents: Collection[str]) -> PromptRequest:
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False)
         lines = [
-            kept(f"{'.'.join(map(str, problem['loc'])) or 'message'}: {problem['msg']}", NAME)
+            kept(f"{'.'.join(map(str, problem['loc'])) or 'message'}: {in_words(problem)}", NAME)
             for problem in found[:PROBLEMS_TOLD_MAX]
         ]
         more = [f"and {len(found) - len(lines)} more"] if len(found) > len(lines) else []
