@@ -199,8 +199,15 @@ OUTSIDE = (
         10,
         "what cannot be read yet is no heir of what is gone",
         f"{USE_CASES}/take_page.py",
+        "if again or is_moving or self._is_one_unread():",
+        "if again or is_moving:",
+    ),
+    Mutant(
+        10,
+        "what is on the move is no heir of what is gone",
+        f"{USE_CASES}/take_page.py",
+        "if again or is_moving or self._is_one_unread():",
         "if again or self._is_one_unread():",
-        "if again:",
     ),
     Mutant(
         8,

@@ -83,12 +83,20 @@ VENDORS: dict[str, Scenario] = {
         (Work("poll", "bland"), Work("poll", "bland"), Work("mirror")),
         (Edit("antimetal", 0, "status", "resolved"), Calm(1)),
     ),
-    "a counterpart is renumbered, and its new id is read late": Scenario(
+    "a counterpart is renumbered, and nobody can say that its old id is gone": Scenario(
         (
             *(born("antimetal"), born("antimetal"), Calm(4), Renumber("bland", 0)),
-            Work("poll", "bland", (Fault(1, "fail", 100, on="get"),)),
+            Work("poll", "bland", (Fault(0, "fail", 100, on="get"),)),
         ),
         (Work("poll", "bland"), Work("poll", "bland"), Work("poll", "bland")),
+    ),
+    "a counterpart is renumbered, and that is seen as its deletion is confirmed": Scenario(
+        (
+            *(born("antimetal"), born("antimetal"), Calm(4), Renumber("bland", 0)),
+            Work("poll", "bland", (Fault(0, "fail", 1, on="get"),)),
+            *(Work("poll", "bland"), Wait(400)),
+        ),
+        (Work("poll", "bland"), Work("poll", "bland")),
     ),
     "a copy of our line comes as its original is renumbered": Scenario(
         (*PAIR, Renumber("bland", 0), Copy("bland", 0), Calm(2)),

@@ -346,7 +346,10 @@ class SimWorld:
     def _excuse(self, connection: str, remote_id: str, place: str, raw: str | None) -> Fate:
         """Why this is no news: the copy is unlinked, it is the baseline, if our side still holds
         that, or a push has set out to write it."""
-        issue = self.store.load(self.store.find(connection, remote_id) or "")
+        replaced = self.vendors[connection].upheaval.replaced
+        ids = (remote_id, *(old for old, new in replaced.items() if new == remote_id))
+        found = (self.store.find(connection, known) for known in ids)
+        issue = self.store.load(next(filter(None, found), ""))
         where, _, name = place.rpartition(".")
         if issue is None or connection not in issue.refs:
             return None

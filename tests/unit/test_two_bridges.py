@@ -251,7 +251,10 @@ def test_a_counterpart_under_a_new_id_is_linked_again():
     assert old.display_id in world.poll("bland").twins, "should the old one come back"
 
 
-def test_a_counterpart_under_a_new_id_that_cannot_be_read_yet_is_not_called_deleted():
+@pytest.mark.parametrize(("unread", "seconds"), [("new", 20), ("old", 400)])
+def test_a_counterpart_under_a_new_id_that_cannot_be_read_yet_is_not_called_deleted(
+    unread, seconds
+):
     world = World()
     born, twin = pair(world)
     bland = world.systems["bland"]
@@ -260,15 +263,15 @@ def test_a_counterpart_under_a_new_id_that_cannot_be_read_yet_is_not_called_dele
     old, get = bland.issues.pop(twin), bland.get
     new = dataclasses.replace(old, remote_id="uuid-9009", display_id="T-9009", number=9009)
     bland.issues[new.remote_id] = new
-    failures = [Transient("503")]
+    failures, name = [Transient("503")], {"new": new, "old": old}[unread].remote_id
 
     def fails_once(remote_id):
-        if remote_id == new.remote_id and failures:
+        if remote_id == name and failures:
             raise failures.pop()
         return get(remote_id)
 
     bland.get = fails_once
-    world.rounds(12, seconds=20)
+    world.rounds(12, seconds=seconds)
     issue = world.issue_of("antimetal", born)
     assert not failures
     assert (issue.refs["bland"].remote_id, issue.refs["bland"].deleted) == ("uuid-9009", False)

@@ -95,12 +95,13 @@ class TakePage:
     def bury(self, remote_id: str) -> None:
         take_in = self.take_in
         issue_id = take_in.store.find(self.state.connection, remote_id)
-        heirs = [
-            k for k, twin in self.state.twins.items() if twin.same and twin.issue_id == issue_id
-        ]
-        again = {k: NOT_STORED for k in heirs if self.seen.digests.get(k)}
+        twins = self.state.twins.items()
+        beside = {k: t for k, t in twins if t.issue_id == issue_id and k != remote_id}
+        same = (k for k, twin in beside.items() if twin.same)
+        again = {k: NOT_STORED for k in same if self.seen.digests.get(k)}
         self._save(again)
-        if again or self._is_one_unread():  # it may be what this one is called now
+        is_moving = any(twin.since for twin in beside.values())
+        if again or is_moving or self._is_one_unread():  # one may be what it is called now
             return
         self.report.stored |= take_in.bury(self.state.connection, remote_id, self._pass)
         self._is_well(remote_id)
@@ -166,7 +167,10 @@ class TakePage:
             self.connections.save_seen(self.state, forgotten, {})
 
     def _is_known(self, remote: RemoteIssue) -> bool:
-        digest = self._digest(remote)
+        """What is on the move is looked at until that has come to its end, whoever died of it."""
+        twin, digest = self.state.twins.get(remote.remote_id), self._digest(remote)
+        if twin and twin.since:
+            return False
         if remote.remote_id in self.fresh:
             return self.fresh[remote.remote_id] == digest
         return self.seen.holds(remote.remote_id, digest)
