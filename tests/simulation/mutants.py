@@ -95,13 +95,6 @@ MUTANTS = (
     ),
     Mutant(
         1,
-        "nobody looks what became of a write in doubt",
-        f"{DOMAIN}/lag.py",
-        "in_doubt = bool(ref.sending) and policy.may_write and not ref.deleted",
-        "in_doubt = False",
-    ),
-    Mutant(
-        1,
         "a rule is not asked again after a lost wake-up",
         f"{USE_CASES}/finish_leftovers.py",
         "report.prompted.extend(self.start(issue_id))",
@@ -177,13 +170,6 @@ MUTANTS = (
         f"{DOMAIN}/managed_line.py",
         "if not ours:",
         "if True:",
-    ),
-    Mutant(
-        2,
-        "a row older than what was seen is believed",
-        f"{USE_CASES}/take_in.py",
-        "if len(issue.refs) > 1 or issue.pending or is_older:",
-        "if len(issue.refs) > 1 or issue.pending:",
     ),
     # 3: once
     Mutant(

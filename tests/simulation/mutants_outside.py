@@ -104,13 +104,6 @@ OUTSIDE = (
     ),
     Mutant(
         8,
-        "recovery takes what is linked elsewhere",
-        f"{USE_CASES}/create_counterpart.py",
-        "mine = [remote for remote in found if self._is_free(effect, remote)]",
-        "mine = list(found)",
-    ),
-    Mutant(
-        8,
         "our mark of another place is a new origin",
         f"{USE_CASES}/take_in.py",
         "        if named:\n            return Taken(",

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from issuebridge.domain.errors import Ambiguous, Rejected, Transient
+from issuebridge.domain.errors import Rejected
 from tests.world import World, connection, document
 
 
@@ -325,57 +325,6 @@ def test_a_write_that_is_ignored_without_a_word_is_noticed_and_not_repeated_at_o
     assert world.writes() == before + 1
     issue = world.issue_of("antimetal", born.remote_id)
     assert issue.refs["bland"].notes["status"].kind == "rejected"
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_push_whose_answer_is_lost_ends_in_agreement(world, moment):
-    born = world.systems["antimetal"].add()
-    world.rounds()
-    world.systems["bland"].fail = fail_once(Ambiguous("lost"), "update", moment)
-    world.systems["antimetal"].edit(born.remote_id, status="resolved")
-    world.rounds(4)
-    assert the_only(world.systems["bland"]).raw["status"] == "done"
-    issue = world.issue_of("antimetal", born.remote_id)
-    assert not [e for e in world.store.history(issue.issue_id) if e.outcome == "conflict"]
-
-
-@pytest.mark.parametrize(
-    ("moment", "error"),
-    [("before", Ambiguous("lost")), ("after", Ambiguous("lost")), ("before", Transient("refused"))],
-)
-def test_a_create_whose_answer_is_lost_ends_in_one_counterpart(world, moment, error):
-    world.systems["bland"].fail = fail_once(error, "create", moment)
-    world.systems["antimetal"].add()
-    world.rounds(10)
-    the_only(world.systems["bland"])
-    the_only(world.systems["antimetal"])
-
-
-def test_a_crash_between_the_create_and_its_record_ends_in_one_counterpart(world):
-    born = world.systems["antimetal"].add()
-    world.poll("antimetal")
-    commit = world.store.commit
-
-    def crash(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    world.store.commit = crash
-    with pytest.raises(KeyboardInterrupt):
-        world.mirror()
-    world.store.commit = commit
-    world.rounds(10)
-    the_only(world.systems["bland"])
-    assert set(world.issue_of("antimetal", born.remote_id).refs) == {"antimetal", "bland"}
-
-
-def test_the_counterpart_is_not_taken_for_a_new_issue_while_it_is_being_created(world):
-    world.systems["antimetal"].add()
-    world.poll("antimetal")
-    world.systems["bland"].fail = fail_once(Ambiguous("lost"), "create", "after")
-    world.mirror()
-    world.rounds(5)
-    the_only(world.systems["antimetal"])
-    assert len(world.store.issues) == 1
 
 
 def test_a_daily_budget_bounds_what_is_created(world):
