@@ -1,17 +1,19 @@
 """The ports in memory. They pass the same contract tests as the real adapters."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from issuebridge.adapters.sizes import MESSAGE_BYTES_MAX, check_size, check_sum
+from issuebridge.domain.buckets import Bucket
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import Ambiguous, Gone, LostRace, Rejected, StaleCursor, Transient
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import Taking
-from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Seen, Session, Submitted
+from issuebridge.ports import ActivityEntry, Changes, Lane, Page, Session, Submitted
 
 DAWN = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 
@@ -173,14 +175,19 @@ class FakeLedger:
 
 @dataclass
 class FakeConnectionStore:
+    """`bucket_reads` and `bucket_writes` name the buckets as often as they were asked for."""
+
     states: dict[str, ConnectionState] = field(default_factory=dict)
     leases: dict[str, datetime] = field(default_factory=dict)
-    digests: dict[str, dict[str, str]] = field(default_factory=dict)
-    pushed: dict[str, dict[str, int]] = field(default_factory=dict)
+    digests: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    parts: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    marks: dict[str, dict[str, int]] = field(default_factory=dict)
     pauses: dict[str, datetime] = field(default_factory=dict)
-    sweeps: dict[tuple[str, int], set[str]] = field(default_factory=dict)
+    sweeps: dict[tuple[str, int], set[tuple[str, str]]] = field(default_factory=dict)
     gates: dict[str, GateState] = field(default_factory=dict)
     takings: dict[str, Taking] = field(default_factory=dict)
+    bucket_reads: list[str] = field(default_factory=list)
+    bucket_writes: list[str] = field(default_factory=list)
 
     def acquire(self, connection: str, now: datetime, lease_seconds: float) -> ConnectionState:
         if connection in self.leases and self.leases[connection] > now:
@@ -205,25 +212,46 @@ class FakeConnectionStore:
         self.states[state.connection] = state.model_copy(update={"former_died": False})
         self.leases.pop(state.connection, None)
 
-    def seen(self, connection: str) -> Seen:
-        return Seen(dict(self.digests.get(connection, {})), dict(self.pushed.get(connection, {})))
+    def buckets(self, connection: str, places: Sequence[str]) -> dict[str, dict[str, str]]:
+        self.bucket_reads += places
+        kept = self.digests.get(connection, {})
+        return {place: dict(kept.get(place, {})) for place in sorted(places)}
+
+    def all_buckets(self, connection: str) -> Iterator[tuple[str, Bucket]]:
+        yield from sorted(self.digests.get(connection, {}).items())
+
+    def fingerprints(self, connection: str) -> dict[str, str]:
+        """Of every issue, wherever it is kept."""
+        return {k: v for _, bucket in self.all_buckets(connection) for k, v in bucket.items()}
+
+    def pushed(self, connection: str) -> Mapping[str, int]:
+        return dict(self.marks.get(connection, {}))
 
     def save_seen(
-        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
+        self, state: ConnectionState, buckets: Mapping[str, Bucket], pushed: Mapping[str, int]
     ) -> None:
         self._fence(state)
-        digests = {**self.digests.get(state.connection, {}), **changed}
-        self.digests[state.connection] = {k: v for k, v in digests.items() if v is not None}
-        marks = self.pushed.setdefault(state.connection, {})
+        self.bucket_writes += buckets
+        kept = self.digests.setdefault(state.connection, {})
+        kept |= {place: dict(bucket) for place, bucket in buckets.items()}
+        marks = self.marks.setdefault(state.connection, {})
         for key, version in pushed.items():
             if marks.get(key) == version:
                 del marks[key]
 
-    def swept(self, connection: str, sweep_number: int) -> set[str]:
-        return set(self.sweeps.get((connection, sweep_number), ()))
+    def sixteenths(self, connection: str) -> Iterator[tuple[str, Bucket]]:
+        yield from self.parts.get(connection, {}).copy().items()
 
-    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
-        self.sweeps.setdefault((state.connection, state.sweep_number), set()).update(remote_ids)
+    def drop_sixteenth(self, state: ConnectionState, part: str) -> None:
+        self._fence(state)
+        del self.parts[state.connection][part]
+
+    def swept(self, connection: str, sweep_number: int) -> Swept:
+        return Swept.of(self.sweeps.get((connection, sweep_number), ()))
+
+    def save_swept(self, state: ConnectionState, swept: Swept, now: datetime) -> None:
+        kept = self.sweeps.setdefault((state.connection, state.sweep_number), set())
+        kept.update(swept.rows())
 
     def taking(self, worker: str) -> Taking | None:
         return self.takings.get(worker)
@@ -232,7 +260,7 @@ class FakeConnectionStore:
         self.takings[worker] = taking
 
     def mark_pushed(self, connection: str, remote_id: str, version: int) -> None:
-        self.pushed.setdefault(connection, {})[remote_id] = version
+        self.marks.setdefault(connection, {})[remote_id] = version
 
     def pause(self, connection: str, until: datetime) -> None:
         self.pauses[connection] = max(until, self.pauses.get(connection, until))

@@ -16,10 +16,11 @@ from botocore.httpsession import URLLib3Session
 
 from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import LostRace, Misconfigured, Transient
+from issuebridge.domain.swept import Swept
 from issuebridge.systems import parse_config
 from tests.fakes import DAWN
 from tests.integration.conftest import DynamoDB
-from tests.integration.test_store_contract import at_voice, effect, entry, issue
+from tests.integration.test_store_contract import PLACE, at_voice, effect, entry, issue
 from tests.world import document
 
 WRITERS = 8
@@ -119,13 +120,13 @@ def test_fingerprints_whose_answer_was_lost_are_stored_and_their_marks_forgotten
     held = dynamodb.connections.acquire("voice", DAWN, 60)
     stored = dynamodb.issues.commit(issue(**at_voice()), linked="voice")
     dynamodb.issues.commit(stored, pushing="voice")
-    pushed = dict(dynamodb.connections.seen("voice").pushed)
-    digests = dict.fromkeys(pushed, "a" * 12)
+    pushed = dynamodb.connections.pushed("voice")
+    buckets = {PLACE: dict.fromkeys(pushed, "a" * 12)}
     losing("PutItem")
     losing("DeleteItem")
-    dynamodb.connections.save_seen(held, digests, pushed)
-    seen = dynamodb.connections.seen("voice")
-    assert (dict(seen.digests), dict(seen.pushed)) == (digests, {})
+    dynamodb.connections.save_seen(held, buckets, pushed)
+    assert dynamodb.connections.buckets("voice", [PLACE]) == buckets
+    assert dynamodb.connections.pushed("voice") == {}
 
 
 def test_answers_lost_for_good_are_a_transient_failure(dynamodb, losing):
@@ -203,5 +204,6 @@ def test_what_a_sweep_saw_is_kept_whatever_the_ids_are(dynamodb):
         f"{n:05}" + "".join(chr(0x4E00 + (n * 7 + k * 131) % 20000) for k in range(60))
         for n in range(5000)
     }
-    dynamodb.connections.save_swept(held, ids, DAWN)
-    assert dynamodb.connections.swept("voice", 0) == ids
+    swept = Swept({"N#000000000007"}, {"H#abc": ids})
+    dynamodb.connections.save_swept(held, swept, DAWN)
+    assert dynamodb.connections.swept("voice", 0) == swept

@@ -16,11 +16,13 @@ from issuebridge.domain.issue import (
     Pending,
 )
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import Taking
 from tests.fakes import DAWN, FakeConnectionStore, FakeIssueStore, FakeLedger
 from tests.simulators import seeds
 
 SECOND = timedelta(seconds=1)
+PLACE = "N#000000000001"
 KEY = "0123456789ab"
 
 
@@ -146,7 +148,7 @@ def shown(stores) -> tuple[object, ...]:
         stores.issues.history("is1"),
         stores.issues.find("voice", "uuid-1"),
         stores.ledger.get("ib1"),
-        stores.connections.seen("voice"),
+        stores.connections.pushed("voice"),
         list(stores.issues.due(DAWN)),
     )
 
@@ -154,12 +156,12 @@ def shown(stores) -> tuple[object, ...]:
 def test_issue_history_ref_finished_effect_and_pushed_mark_are_stored_together(stores):
     stores.ledger.put(effect())
     everything_at_once(stores, version=0, effect_version=1)
-    stored, history, found, finished, seen, due = shown(stores)
+    stored, history, found, finished, pushed, due = shown(stores)
     assert stored.version == 1
     assert history == [entry()]
     assert found == "is1"
     assert (finished.state, finished.result, finished.version) == ("done", "uuid-1", 2)
-    assert list(seen.pushed.values()) == [1]
+    assert list(pushed.values()) == [1]
     assert due == ["is1"]
 
 
@@ -273,56 +275,67 @@ def test_a_lease_is_held_by_one_until_it_is_saved_back(stores):
 def test_whoever_outlived_his_lease_can_store_nothing_any_more(stores):
     late = stores.connections.acquire("voice", DAWN, 60)
     holder = stores.connections.acquire("voice", DAWN + 60 * SECOND, 60)
-    stores.connections.save_seen(holder, {KEY: "b" * 12}, {})
+    stores.connections.save_seen(holder, {PLACE: {KEY: "b" * 12}}, {})
     for store in (
         lambda: stores.connections.save(late.model_copy(update={"watermark": DAWN})),
-        lambda: stores.connections.save_seen(late, {KEY: "a" * 12}, {}),
+        lambda: stores.connections.save_seen(late, {PLACE: {KEY: "a" * 12}}, {}),
+        lambda: stores.connections.save_seen(late, {PLACE: {}}, {}),
     ):
         with pytest.raises(LostRace):
             store()
-    assert stores.connections.seen("voice").digests == {KEY: "b" * 12}
+    assert stores.connections.buckets("voice", [PLACE]) == {PLACE: {KEY: "b" * 12}}
     stores.connections.save(holder.model_copy(update={"sweep_cursor": "c"}))
     assert stores.connections.read("voice") == ConnectionState(
         connection="voice", generation=2, sweep_cursor="c"
     )
 
 
-def test_fingerprints_are_added_replaced_and_dropped_and_the_others_stay(stores):
+def test_buckets_are_stored_whole_and_found_alone_by_range_and_all_together(stores):
     held = stores.connections.acquire("voice", DAWN, 60)
-    many = {KEY: "a" * 12} | {f"{n:012x}": f"{n:012x}" for n in range(500)}
+    places = [*(f"N#{n:012}" for n in range(1, 240)), "N#000000009000", "H#0ab", "H#fff"]
+    many = {place: {f"id {place}": f"{n:012x}", "x": ""} for n, place in enumerate(places)}
     stores.connections.save_seen(held, many, {})
-    stores.connections.save_seen(held, {KEY: "f" * 12, "000000000007": None}, {})
-    del many["000000000007"]
-    seen = stores.connections.seen("voice")
-    assert seen.digests == {**many, KEY: "f" * 12}
-    assert seen.holds(KEY, "f" * 12)
-    assert not seen.holds(KEY, "a" * 12)
-    assert stores.connections.seen("other").digests == {}
+    stores.connections.save_seen(held, {places[3]: {KEY: "f" * 12}, places[4]: {}}, {})
+    many |= {places[3]: {KEY: "f" * 12}, places[4]: {}}
+    for asked in (places[2:6], [*places[:5], "H#0ab"], places[::7], places, [places[4]]):
+        assert stores.connections.buckets("voice", asked) == {name: many[name] for name in asked}
+    assert stores.connections.buckets("voice", ["N#000000000777", "H#111"]) == {
+        "H#111": {},
+        "N#000000000777": {},
+    }
+    everything = {place: dict(bucket) for place, bucket in stores.connections.all_buckets("voice")}
+    assert {place: bucket for place, bucket in everything.items() if bucket} == {
+        place: bucket for place, bucket in many.items() if bucket
+    }
+    assert stores.connections.buckets("other", places[:2]) == {key: {} for key in places[:2]}
+    assert not list(stores.connections.all_buckets("other"))
 
 
 def test_a_push_voids_a_fingerprint_until_a_look_that_knew_of_it(stores):
     held = stores.connections.acquire("voice", DAWN, 60)
     stored = stores.issues.commit(issue(**at_voice()), linked="voice")
     first = stores.issues.commit(stored, pushing="voice")
-    before = stores.connections.seen("voice").pushed
+    before = stores.connections.pushed("voice")
     (key,) = before
     stores.issues.commit(first, pushing="voice")
-    stores.connections.save_seen(held, {key: "a" * 12}, before)
-    assert not stores.connections.seen("voice").holds(key, "a" * 12), "pushed again meanwhile"
-    stores.connections.save_seen(held, {key: "b" * 12}, stores.connections.seen("voice").pushed)
-    assert stores.connections.seen("voice").holds(key, "b" * 12)
+    stores.connections.save_seen(held, {PLACE: {key: "a" * 12}}, before)
+    assert key in stores.connections.pushed("voice"), "pushed again meanwhile"
+    stores.connections.save_seen(held, {PLACE: {key: "b" * 12}}, stores.connections.pushed("voice"))
+    assert not stores.connections.pushed("voice")
 
 
 def test_what_the_rounds_of_one_sweep_saw_is_remembered_together(stores):
-    for number, rounds in ((1, (["a", "b"], ["c"])), (2, (["d"],))):
-        for remote_ids in rounds:
+    first = Swept({"N#1"}, {"N#2": {"a", "b"}})
+    for sweep, rounds in ((1, (first, Swept({"N#3"}, {"N#2": {"c"}}))), (2, (Swept({"N#1"}),))):
+        for swept in rounds:
             held = stores.connections.acquire("voice", DAWN, 60)
-            held = held.model_copy(update={"sweep_number": number})
-            stores.connections.save_swept(held, remote_ids, DAWN)
+            held = held.model_copy(update={"sweep_number": sweep})
+            stores.connections.save_swept(held, swept, DAWN)
             stores.connections.save(held)
-    swept = [stores.connections.swept("voice", number) for number in (1, 2, 3)]
-    assert swept == [{"a", "b", "c"}, {"d"}, set()]
-    assert stores.connections.swept("other", 1) == set()
+    both = Swept({"N#1", "N#3"}, {"N#2": {"a", "b", "c"}})
+    found = [stores.connections.swept("voice", number) for number in (1, 2, 3)]
+    assert found == [both, Swept({"N#1"}), Swept()]
+    assert not stores.connections.swept("other", 1)
 
 
 def test_the_longest_pause_that_was_asked_for_holds(stores):

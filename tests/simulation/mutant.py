@@ -7,7 +7,6 @@ ROOT = Path(__file__).parents[2]
 DOMAIN = "layers/core/issuebridge/domain"
 USE_CASES = "layers/core/issuebridge/use_cases"
 ADAPTERS = "layers/core/issuebridge/adapters"
-PORTS = "layers/core/issuebridge/ports.py"
 FAKES = "tests/fakes.py"
 
 

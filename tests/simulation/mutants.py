@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from tests.simulation.crashes import SCENARIOS
 from tests.simulation.hardships import HARDSHIPS, struck_anywhere
-from tests.simulation.mutant import DOMAIN, FAKES, PORTS, ROOT, USE_CASES, Mutant
+from tests.simulation.mutant import DOMAIN, FAKES, ROOT, USE_CASES, Mutant
 from tests.simulation.mutants_outside import OUTSIDE
 from tests.simulation.outsiders import make_outside
 from tests.simulation.play import play
@@ -61,9 +61,9 @@ MUTANTS = (
     Mutant(
         1,
         "a fingerprint holds although we wrote since",
-        PORTS,
-        "return remote_id not in self.pushed and self.digests",
-        "return self.digests",
+        f"{USE_CASES}/fingerprints.py",
+        "return name.remote_id not in self.pushed and self.of",
+        "return self.of",
     ),
     Mutant(
         1,
@@ -110,9 +110,9 @@ MUTANTS = (
     Mutant(
         1,
         "a copy that no list has shown is not missed",
-        f"{USE_CASES}/take_page.py",
-        "{*digests, *self.seen.pushed} - buried",
-        "{*digests} - buried",
+        f"{USE_CASES}/fingerprints.py",
+        "Round({*self.pushed}, state",
+        "Round((), state",
     ),
     Mutant(
         1,
@@ -453,8 +453,8 @@ MUTANTS = (
         5,
         "the watermark is granted before the page is stored",
         f"{USE_CASES}/hot_lane.py",
-        "        clean = self.take(page)\n        if",
-        "        self.held.advance(newest)\n        clean = self.take(page)\n        if",
+        "        clean = self.take_first(page)\n        if",
+        "        self.held.advance(newest)\n        clean = self.take_first(page)\n        if",
     ),
     Mutant(
         5,
@@ -524,9 +524,37 @@ MUTANTS = (
     Mutant(
         7,
         "every issue is read again in every round",
-        PORTS,
-        "return remote_id not in self.pushed and self.digests.get(remote_id) == digest",
+        f"{USE_CASES}/fingerprints.py",
+        "return name.remote_id not in self.pushed and self.of(name) == digest",
         "return False",
+    ),
+    Mutant(
+        1,
+        "a page that was quiet stays so, whatever was stored since",
+        f"{USE_CASES}/fingerprints.py",
+        "self.held.remember(hot_digest=None)",
+        "pass",
+    ),
+    Mutant(
+        1,
+        "a page is quiet although not all of it is known",
+        f"{USE_CASES}/take_page.py",
+        "quiet = clean and all(map(self._is_known, page.issues))",
+        "quiet = True",
+    ),
+    Mutant(
+        1,
+        "a bucket counts as shown once one of it was",
+        f"{DOMAIN}/swept.py",
+        "bucket.keys() <= ids):",
+        "bucket.keys() & ids):",
+    ),
+    Mutant(
+        1,
+        "what a full bucket turned away is not looked for",
+        f"{USE_CASES}/fingerprints.py",
+        "places = (numbered_place(name.display_id), hashed_place(name.remote_id))",
+        "places = (numbered_place(name.display_id), None)",
     ),
     *OUTSIDE,
 )

@@ -122,13 +122,25 @@ class Story:
         """The later edit replaced that very value; or its copy agreed, from when it was read."""
         there, copy, was_read = self.moments[earlier].at, self.moments[later].at, False
         meant = self._means(there, self._word(earlier))
-        if self._value(copy, self.moments[later - 1].shown[copy]) in meant:
+        if self._value(copy, self._replaced(later, earlier)) in meant:
             return True
         for moment in self.moments[earlier + 1 : later]:
             was_read |= moment.act == "push" or (moment.act, moment.at) == ("poll", there)
             if was_read and meant & self._means(copy, moment.shown[copy]):
                 return True
         return False
+
+    def _replaced(self, later: int, earlier: int) -> str:
+        """The word that stood there before; of edits that nobody read in between, before the
+        first: a poll sees where they led, and no more."""
+        copy, first = self.moments[later].at, later
+        for i in range(later - 1, earlier, -1):
+            moment = self.moments[i]
+            if moment.act == "push" or (moment.act, moment.at) == ("poll", copy):
+                break
+            if (moment.act, moment.at) == ("set", copy):
+                first = i
+        return self.moments[first - 1].shown[copy]
 
     def _must_know(self, later: int, earlier: int) -> bool:
         """The earlier edit was polled, and then all was pushed and the other copy polled, which

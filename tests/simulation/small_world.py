@@ -32,7 +32,16 @@ SMALL_WORLDS: Mapping[str, tuple[str, Sequence[str], str]] = {
 """Where the issue was born, its copies in the order they are polled, and its first word."""
 ANCHOR = {"project_id": "p", "thread_id": "t", "reported_interaction_id": "r"}
 COUNTERS = {"generation": 0, "sweep_number": 0, "polled_at": None, "completeness": None}
-NO_STATE = {"rows", "writes", "loads", "requests", "sweeps", "gates"}
+NO_STATE = {
+    "rows",
+    "writes",
+    "loads",
+    "requests",
+    "sweeps",
+    "gates",
+    "bucket_reads",
+    "bucket_writes",
+}
 """What is only counted, or told to people: nothing the engine does depends on it."""
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00)")
 VERSION = re.compile(r'"version":\d+')

@@ -175,4 +175,12 @@ def _habits(chance: Random, kind: str) -> Habits:
         ignores=chance.choice(IGNORED) if chance.random() < 0.05 else None,
         hides=chance.random() < 0.5,
         revives=chance.random() < 0.5,
+        code=_beside(chance).choice(["{}", "{}", "{}00", "{}x"]),
     )
+
+
+def _beside(chance: Random) -> Random:
+    """Draws of its own, so that what is drawn after them stays what it was."""
+    beside = Random()  # noqa: S311 - histories, not secrets
+    beside.setstate(chance.getstate())
+    return beside

@@ -56,6 +56,7 @@ class Habits:
     """`list_lag`: rows show what was true so long ago. `search_lag`: so long a new issue is not
     found. `rewrites`: the line of a created issue is lost. `ignores`: writes of it do nothing.
     `hides`: a GET of what is only marked as deleted answers 404. `revives`: a write brings it back.
+    `code`: how a short code is made of the number.
     """
 
     page_size: int = 3
@@ -67,6 +68,7 @@ class Habits:
     ignores: str | None = None
     hides: bool = False
     revives: bool = False
+    code: str = "{}"
 
 
 @dataclass
@@ -130,7 +132,7 @@ class Vendor:
         remote_id = f"{self.name}-{number}"
         issue = RemoteIssue(
             remote_id=remote_id,
-            display_id=f"{self.name[0].upper()}{self.name[-1]}-{number}",
+            display_id=f"{self.name[0].upper()}{self.name[-1]}-{self.habits.code.format(number)}",
             number=number,
             title=title,
             description=text,

@@ -462,7 +462,7 @@ class SimWorld:
             or any(run.outcome == "running" for issue in issues if issue for run in issue.runs)
             or any(effect and effect.is_open for effect in effects)
             or any(time > self.clock.now() for time in until)
-            or any(self.connections.pushed.values())
+            or any(self.connections.marks.values())
             or any(self.connections.read(name).missing for name in self.vendors)
             or len(self.answered) < len(self.messages)
         )

@@ -221,7 +221,7 @@ def test_a_round_that_is_killed_on_a_slow_page_keeps_what_it_had_stored():
 
     report = world.pull("bland", remaining_seconds=remaining)
     assert report.problem is None
-    kept = sum(bool(digest) for digest in world.connections.digests["bland"].values())
+    kept = sum(bool(digest) for digest in world.connections.fingerprints("bland").values())
     assert 20 <= kept < 60
     world.poll("bland")
     assert len(world.store.issues) == 60

@@ -140,7 +140,7 @@ def test_a_changed_configuration_makes_every_issue_be_looked_at_again(world):
     object.__setattr__(world.pull, "salt", "another")
     assert world.poll("bland").problem is None
     world.systems["bland"].requests.clear()
-    assert world.connections.seen("bland").digests
+    assert world.connections.fingerprints("bland")
 
 
 def test_a_list_that_goes_round_in_a_circle_ends_all_the_same_and_is_told_whole(world):
@@ -180,7 +180,7 @@ def test_a_late_writer_of_an_earlier_lease_is_refused(world):
     with pytest.raises(LostRace):
         world.connections.save(late)
     with pytest.raises(LostRace):
-        world.connections.save_seen(late, {"a": "b"}, {})
+        world.connections.save_seen(late, {"N#000000000001": {"a": "b"}}, {})
 
 
 def test_a_round_short_of_time_stops_cleanly_and_the_next_goes_on(world):

@@ -50,6 +50,24 @@ def test_a_clash_goes_to_the_side_that_the_rule_says(rule, winner):
         assert [c.split(":")[0] for c in complaints] == ([] if end is winner else ["wrong winner"])
 
 
+def test_of_edits_that_no_poll_can_tell_apart_the_last_replaced_what_stood_before_the_first():
+    """Bland says what antimetal says too; then antimetal moves on, by way of a word unseen."""
+    both = {"bland": "in_review", "antimetal": "ready_to_fix"}
+    said = [
+        Moment("set", "bland", {**FIRST.shown, "bland": "in_review", "antimetal": "investigating"}),
+        Moment("set", "antimetal", both),
+        Moment("poll", "antimetal", both, (Told("pulled", "antimetal", "x", "in_review"),)),
+    ]
+    muted = {**both, "antimetal": "muted"}
+    resolved = {**both, "antimetal": "resolved"}
+    end = Moment("push", "", {"bland": "done", "antimetal": "resolved"})
+    unseen = [Moment("set", "antimetal", muted), Moment("set", "antimetal", resolved)]
+    assert story("latest", *said, *unseen[1:], end) == []
+    assert story("latest", *said, *unseen, end) == []
+    seen = [unseen[0], Moment("poll", "antimetal", muted), unseen[1]]
+    assert story("latest", *said, *seen, end)[0].startswith("repeated")
+
+
 def test_a_clash_that_is_held_may_stay_apart_and_must_not_be_decided():
     held = Moment("push", "", SECOND.shown, (Told("held", "antimetal", None, "in_review"),))
     assert story("hold", FIRST, SECOND, *BOTH_READ, held) == []

@@ -1,15 +1,17 @@
 """What the core asks of the world, on one screen."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from issuebridge.domain.buckets import Bucket
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.issue import CanonicalIssue, Draft, HistoryEntry, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.domain.run import ActivityEntry
+from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import Taking
 
 Lane = Literal["hot", "sweep"]
@@ -169,18 +171,6 @@ class Ledger(Protocol):
         """Take one from the day's budget; False when it is used up."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """Fingerprints by remote id. Those in `pushed` hold no longer: we wrote there since, or made
-    them and no list has shown them yet."""
-
-    digests: Mapping[str, str]
-    pushed: Mapping[str, int]
-
-    def holds(self, remote_id: str, digest: str) -> bool:
-        return remote_id not in self.pushed and self.digests.get(remote_id) == digest
-
-
 class ConnectionStore(Protocol):
     """What a poll keeps between rounds, under its lease."""
 
@@ -191,18 +181,32 @@ class ConnectionStore(Protocol):
     def save(self, state: ConnectionState) -> None:
         """Store it and give the lease back; LostRace if another holds it meanwhile."""
 
-    def seen(self, connection: str) -> Seen: ...
+    def buckets(self, connection: str, places: Sequence[str]) -> dict[str, dict[str, str]]:
+        """These buckets of fingerprints, in sorted order of their places; {} where there is none
+        yet."""
+
+    def all_buckets(self, connection: str) -> Iterator[tuple[str, Bucket]]: ...
+
+    def pushed(self, connection: str) -> Mapping[str, int]:
+        """Whose fingerprints hold no longer: we wrote there since, or made them and no list has
+        shown them yet. -> the version of that push."""
 
     def save_seen(
-        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
+        self, state: ConnectionState, buckets: Mapping[str, Bucket], pushed: Mapping[str, int]
     ) -> None:
-        """Add, replace or (None) drop these fingerprints, and forget these marks unless a newer
-        push left one; LostRace as for `save`."""
+        """Store these buckets in this order, and forget these marks unless a newer push left one;
+        LostRace as for `save`."""
 
-    def swept(self, connection: str, sweep_number: int) -> set[str]:
+    def sixteenths(self, connection: str) -> Iterator[tuple[str, Bucket]]:
+        """Fingerprints as they were kept before there were buckets, by part."""
+
+    def drop_sixteenth(self, state: ConnectionState, part: str) -> None:
+        """LostRace as for `save`."""
+
+    def swept(self, connection: str, sweep_number: int) -> Swept:
         """What earlier rounds of this sweep saw."""
 
-    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
+    def save_swept(self, state: ConnectionState, swept: Swept, now: datetime) -> None:
         """Remember what this round of a longer sweep saw."""
 
     def taking(self, worker: str) -> Taking | None:

@@ -1,24 +1,24 @@
 """What the polls keep of each connection between rounds, and the running configuration."""
 
-import hashlib
 import json
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
+from issuebridge.domain.buckets import FAMILIES, Bucket, are_dense, is_numbered
 from issuebridge.domain.config import Config
 from issuebridge.domain.config_size import check_size
 from issuebridge.domain.errors import LostRace, Misconfigured
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.limits import SWEPT_IDS
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import Taking
-from issuebridge.ports import Seen
 
 SWEPT_KEPT = timedelta(days=7)
 """Longer than any sweep takes; DynamoDB deletes the rows after it."""
@@ -68,51 +68,60 @@ class DynamoDBConnectionStore:
             mine=number(state.generation),
         )
 
-    def seen(self, connection: str) -> Seen:
-        digests: dict[str, str] = {}
-        pushed: dict[str, int] = {}
-        for row in self.table.query(f"SEEN#{connection}"):
-            if "digests" in row:
-                digests |= _unpacked(row["digests"]["B"])
-            else:
-                pushed[row["sk"]["S"].removeprefix("PUSHED#")] = int(row["version"]["N"])
-        return Seen(digests, pushed)
+    def buckets(self, connection: str, places: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Neighbours by one range, of which only bytes count; others by their keys."""
+        pk, found = f"SEEN#{connection}", dict[str, dict[str, str]]()
+        numbered = sorted(filter(is_numbered, places))
+        keys = [*places]
+        if are_dense(numbered):
+            keys = [place for place in places if not is_numbered(place)]
+            found |= _by_place(self.table.between(pk, numbered[0], numbered[-1]))
+        found |= _by_place(self.table.get_all([(pk, place) for place in keys]))
+        return {place: found.get(place, {}) for place in sorted(places)}
+
+    def all_buckets(self, connection: str) -> Iterator[tuple[str, Bucket]]:
+        for family in FAMILIES:
+            for row in self.table.query(f"SEEN#{connection}", family):
+                yield row["sk"]["S"], _unpacked(row["digests"]["B"])
+
+    def pushed(self, connection: str) -> Mapping[str, int]:
+        rows = self.table.query(f"SEEN#{connection}", "PUSHED#")
+        return {r["sk"]["S"].removeprefix("PUSHED#"): int(r["version"]["N"]) for r in rows}
 
     def save_seen(
-        self, state: ConnectionState, changed: Mapping[str, str | None], pushed: Mapping[str, int]
+        self, state: ConnectionState, buckets: Mapping[str, Bucket], pushed: Mapping[str, int]
     ) -> None:
-        pk = f"SEEN#{state.connection}"
-        shards: dict[str, dict[str, str | None]] = {}
-        for remote_id, digest in changed.items():
-            shards.setdefault(_shard(remote_id), {})[remote_id] = digest
-        for shard, mine in shards.items():
-            self._save_shard((pk, f"DIGESTS#{shard}"), state.generation, mine)
+        pk, mine = f"SEEN#{state.connection}", number(state.generation)
+        fence = "attribute_not_exists(pk) OR generation <= :mine"
+        for place, bucket in buckets.items():
+            if bucket:
+                self.table.put(bucket_item((pk, place), bucket, state.generation), fence, mine=mine)
+            else:
+                self.table.delete((pk, place), fence, mine=mine)
         for remote_id, version in pushed.items():
             with suppress(LostRace):
                 key = (pk, f"PUSHED#{remote_id}")
                 self.table.delete(key, "version = :seen", seen=number(version))
 
-    def _save_shard(self, key: Key, generation: int, mine: Mapping[str, str | None]) -> None:
-        item = self.table.get(key)
-        digests = {**(_unpacked(item["digests"]["B"]) if item else {}), **mine}
-        packed = _packed({k: v for k, v in digests.items() if v is not None})
-        self.table.put(
-            item_of(key, digests={"B": packed}, generation=number(generation)),
-            "attribute_not_exists(pk) OR generation <= :mine",
-            mine=number(generation),
-        )
+    def sixteenths(self, connection: str) -> Iterator[tuple[str, Bucket]]:
+        for row in self.table.query(f"SEEN#{connection}", "DIGESTS#"):
+            yield row["sk"]["S"], _unpacked(row["digests"]["B"])
 
-    def swept(self, connection: str, sweep_number: int) -> set[str]:
+    def drop_sixteenth(self, state: ConnectionState, part: str) -> None:
+        mine = number(state.generation)
+        self.table.delete((f"SEEN#{state.connection}", part), "generation <= :mine", mine=mine)
+
+    def swept(self, connection: str, sweep_number: int) -> Swept:
         rows = self.table.query(f"SWEPT#{connection}", f"{sweep_number:08}#")
-        return {remote_id for row in rows for remote_id in _unpacked(row["ids"]["B"])}
+        return Swept.of((place, name) for row in rows for place, name in _rows(row["shown"]["B"]))
 
-    def save_swept(self, state: ConnectionState, remote_ids: Iterable[str], now: datetime) -> None:
+    def save_swept(self, state: ConnectionState, swept: Swept, now: datetime) -> None:
         until = now + SWEPT_KEPT
-        for place, ids in enumerate(_chunks(sorted(remote_ids))):
+        for place, chunk in enumerate(_chunks(swept.rows())):
             sk = f"{state.sweep_number:08}#{state.generation:012}#{place:08}"
-            packed = {"B": _packed(dict.fromkeys(ids, ""))}
+            shown = {"B": zlib.compress(chunk)}
             key = (f"SWEPT#{state.connection}", sk)
-            self.table.put(item_of(key, ids=packed, expires_at=number(int(until.timestamp()))))
+            self.table.put(item_of(key, shown=shown, expires_at=number(int(until.timestamp()))))
 
     def prove(self, connection: str, base_url: str) -> None:
         """Remember that the system at this address takes a link."""
@@ -155,33 +164,41 @@ class DynamoDBConnectionStore:
         return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
 
 
+def bucket_item(key: Key, bucket: Bucket, generation: int) -> Item:
+    return item_of(key, digests={"B": _packed(bucket)}, generation=number(generation))
+
+
 def gate_item(state: GateState) -> Item:
     key = (f"CONNECTION#{state.connection}", "GATE")
     return item_of(key, doc=text(state.model_dump_json()), version=number(state.version))
 
 
-def _chunks(remote_ids: Iterable[str]) -> Iterator[list[str]]:
+def _chunks(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
     """As many in one as an item holds, though nothing of them could be packed."""
-    chunk: list[str] = []
+    chunk: list[tuple[str, str]] = []
     size = 0
-    for remote_id in remote_ids:
-        bytes_more = len(json.dumps(remote_id)) + len(': "", ')
+    for row in rows:
+        bytes_more = len(json.dumps(row)) + len(", ")
         if size + bytes_more > SWEPT_IDS:
-            yield chunk
+            yield json.dumps(chunk).encode()
             chunk, size = [], 0
-        chunk.append(remote_id)
+        chunk.append(row)
         size += bytes_more
     if chunk:
-        yield chunk
+        yield json.dumps(chunk).encode()
 
 
-def _shard(remote_id: str) -> str:
-    return hashlib.sha256(remote_id.encode()).hexdigest()[0]
+def _rows(packed: bytes) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = json.loads(zlib.decompress(bytes(packed)))
+    return found
 
 
-def _packed(digests: Mapping[str, str]) -> bytes:
-    """A sixteenth of 100,000 issues is some 170 KB: well below an item's 400 KB."""
-    return zlib.compress(json.dumps(dict(sorted(digests.items()))).encode())
+def _by_place(rows: Iterable[Item]) -> dict[str, dict[str, str]]:
+    return {row["sk"]["S"]: _unpacked(row["digests"]["B"]) for row in rows}
+
+
+def _packed(bucket: Bucket) -> bytes:
+    return zlib.compress(json.dumps(bucket, separators=(",", ":"), sort_keys=True).encode())
 
 
 def _unpacked(packed: bytes) -> dict[str, str]:

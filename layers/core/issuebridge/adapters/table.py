@@ -12,7 +12,7 @@
 | CONNECTION#name  | PAUSE                  | no call before this time                    |
 | CONNECTION#name  | GATE                   | what it changed of late, and whether it may |
 | CONNECTION#name  | PROOF                  | a probe has shown that it takes a link      |
-| SEEN#connection  | DIGESTS#x              | fingerprints of a sixteenth of the issues   |
+| SEEN#connection  | N#n, H#x               | a bucket of fingerprints, by number or hash |
 | SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
 | SWEPT#connection | sweep#generation       | what one round of a longer sweep saw        |
 | WORKER#name      | TAKING                 | what it is at, should it die of it          |
@@ -35,6 +35,7 @@ from issuebridge.domain.errors import LostRace, Misconfigured, Rejected, Transie
 Item = dict[str, Any]
 Key = tuple[str, str]
 
+BATCH_MAX = 100
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
 _LOST = {"ConditionalCheckFailed", "TransactionConflict"}
@@ -73,24 +74,33 @@ class Table:
         return found
 
     def get_all(self, keys: Sequence[Key]) -> list[Item]:
-        """Those of at most a hundred that exist, in no order."""
-        wanted = {self._name: {"Keys": [_key(key) for key in keys], "ConsistentRead": True}}
+        """Those that exist, in no order."""
         found: list[Item] = []
-        while wanted:
-            answer = self._send("batch_get_item", {"RequestItems": wanted})
-            found += answer["Responses"].get(self._name, [])
-            wanted = answer.get("UnprocessedKeys") or {}
+        for start in range(0, len(keys), BATCH_MAX):
+            batch = [_key(key) for key in keys[start : start + BATCH_MAX]]
+            wanted = {self._name: {"Keys": batch, "ConsistentRead": True}}
+            while wanted:
+                answer = self._send("batch_get_item", {"RequestItems": wanted})
+                found += answer["Responses"].get(self._name, [])
+                wanted = answer.get("UnprocessedKeys") or {}
         return found
 
     def query(self, pk: str, begins_with: str | None = None) -> Iterator[Item]:
         """The items under one pk, in the order of their sk."""
-        condition, values = "pk = :pk", {":pk": text(pk)}
-        if begins_with:
-            condition += " AND begins_with(sk, :sk)"
-            values[":sk"] = text(begins_with)
+        if begins_with is None:
+            yield from self._under("pk = :pk", pk=pk)
+        else:
+            yield from self._under("pk = :pk AND begins_with(sk, :sk)", pk=pk, sk=begins_with)
+
+    def between(self, pk: str, first: str, last: str) -> Iterator[Item]:
+        """The items under one pk from this sk to that, both included."""
+        condition = "pk = :pk AND sk BETWEEN :first AND :last"
+        yield from self._under(condition, pk=pk, first=first, last=last)
+
+    def _under(self, condition: str, **values: str) -> Iterator[Item]:
         yield from self._pages(
             KeyConditionExpression=condition,
-            ExpressionAttributeValues=values,
+            ExpressionAttributeValues={f":{name}": text(value) for name, value in values.items()},
             ConsistentRead=True,
         )
 

@@ -3,8 +3,7 @@ less than half of it for every kind of item, whatever the vendors send (`tests/u
 
 All sizes are bytes as stored: JSON in UTF-8, where a control character is six. What comes from
 outside is cut at one place each: words when they are taken in (`converge`), raw values when they
-are read (`reading`), reasons by their type. One kind of item has no maximum yet: `DIGESTS`, a
-sixteenth of a connection's fingerprints, grows with the number of issues.
+are read (`reading`), reasons by their type.
 """
 
 import json
@@ -14,6 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, PlainSerializer
 
+from issuebridge.domain.buckets import FULL
 from issuebridge.domain.text import cut
 
 HALF_AN_ITEM = 200 * 1024
@@ -107,6 +107,8 @@ STATE = {
 }
 DEAD_LETTER = 250_000
 """Of a refused message: a queue takes 256 KB with its attributes."""
+BUCKET = {"keys": 200, "fingerprints": FULL * (3 * ID + 30)}
+"""As JSON, in which a letter of three bytes is six."""
 GATE = {"counts": 3_000, "reasons": 2 * REASON, "rest": 1_000}
 SWEPT_IDS = 150_000
 """Of remote ids as JSON, before they are packed, in one item of what a sweep saw."""

@@ -85,7 +85,8 @@ class ConnectionState(Frozen):
     `shown`: the number of such a sweep -> issues that were known before it and that it did show.
     `marked`: issues with the mark of another issuebridge, or of a table of ours that was lost.
     `more`: how many of the last round found no room in one of these lists. `former_died`: the round
-    before has not come to its end.
+    before has not come to its end. `hot_digest`: of the newest page, while all that it shows is
+    stored. `known`: how many issues have a fingerprint. `bucketed`: these lie in buckets.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
@@ -100,6 +101,7 @@ class ConnectionState(Frozen):
     hot_began_at: datetime | None = None
     hot_newest: datetime | None = None
     hot_clean: bool = True
+    hot_digest: str | None = None
     signpost: datetime | None = None
     sweep_owed: bool = False
     sweep_cursor: str | None = None
@@ -108,6 +110,8 @@ class ConnectionState(Frozen):
     sweep_rounds: int = 0
     sweep_rows: int = 0
     sweep_claimed: int | None = None
+    known: int = 0
+    bucketed: bool = False
     sweep_unread: tuple[Reason, ...] = ()
     completeness: Completeness | None = None
     missing: dict[str, int] = Field(default_factory=dict)

@@ -12,13 +12,9 @@ from functools import cache
 
 from issuebridge.domain.errors import Gone, RateLimited, Rejected, Transient
 from issuebridge.domain.issue import RemoteIssue
-from issuebridge.domain.limits import (
-    GAP_NAMED_MAX,
-    MISSING_MAX,
-    SHOWN_MAX,
-    SHOWN_SWEEPS_MAX,
-)
+from issuebridge.domain.limits import SHOWN_SWEEPS_MAX
 from issuebridge.domain.round_state import Completeness, ConnectionState
+from issuebridge.domain.swept import Compared
 from issuebridge.ports import IssueSystem
 
 CONTROLS_MAX = 3
@@ -40,37 +36,30 @@ class EndSweep:
     def __call__(
         self,
         state: ConnectionState,
-        swept: set[str],
-        known: set[str],
-        expected: set[str],
-        older: set[str],
+        compared: Compared,
         now: datetime,
     ) -> ConnectionState:
-        """The state with the equation, what is missing since when, and why the gate shuts, if so.
-
-        `known`: those that the polls have stored. `expected`: those, what may be stored, and what
-        we made and no list has shown yet. `older`: those known before this round.
-        """
-        missing = sorted(expected - swept)
-        state = state.model_copy(update={"completeness": _equation(state, swept, known, now)})
-        if len(missing) > self.limit and not self.allowed:
+        """The state with the equation, what is missing since when, and why the gate shuts."""
+        missing = [*compared.missing]
+        state = state.model_copy(update={"completeness": _equation(state, compared, now)})
+        if compared.missing_count > self.limit and not self.allowed:
             if not all(self._is_gone(remote_id) for remote_id in missing[:CONTROLS_MAX]):
                 # The list hides them: what they say is read all the same, and nothing is buried.
                 still = self._look(state, missing, lambda first: False)
-                return _waiting(state, still, older & swept)
+                return _waiting(state, still, compared.older)
             reason = (
-                f"{len(missing)} of {len(expected)} issues are missing from the list, more than "
-                f"{self.limit}: nothing was closed; look at the vendor, then `issuebridge allow "
-                f"{state.connection}` if they are really gone"
+                f"{compared.missing_count} of {compared.known} issues are missing from the list, "
+                f"more than {self.limit}: nothing was closed; look at the vendor, then "
+                f"`issuebridge allow {state.connection}` if they are really gone"
             )
             return state.model_copy(update={"tripped": reason})
 
         @cache
         def is_believed(first: int) -> bool:
-            shown = [name for name in state.shown.get(first, ()) if name in swept]
+            shown = [name for name in state.shown.get(first, ()) if name in compared.controls]
             return self.allowed or self._still_answers(shown)
 
-        return _waiting(state, self._look(state, missing, is_believed), older & swept)
+        return _waiting(state, self._look(state, missing, is_believed), compared.older)
 
     def _look(
         self, state: ConnectionState, missing: Sequence[str], is_believed: Callable[[int], bool]
@@ -79,7 +68,7 @@ class EndSweep:
         still: dict[str, int] = {}
         confirmed: list[str] = []
         unread = 0
-        for remote_id in missing[:MISSING_MAX]:
+        for remote_id in missing:
             first = state.missing.get(remote_id)
             try:
                 gone = unread < UNREAD_MAX and self.has_time() and self._is_gone(remote_id)
@@ -113,29 +102,26 @@ class EndSweep:
         return any(not self._is_gone(remote_id) for remote_id in shown[:CONTROLS_MAX])
 
 
-def _waiting(state: ConnectionState, still: dict[str, int], shown: set[str]) -> ConnectionState:
+def _waiting(state: ConnectionState, still: dict[str, int], shown: list[str]) -> ConnectionState:
     """The state with what is missing, and for each sweep that found some what it did show. Of more
     sweeps than are kept the oldest count as this one, which looks at theirs anew."""
-    kept = {state.sweep_number: tuple(sorted(shown)[:SHOWN_MAX]), **state.shown}
+    kept = {state.sweep_number: tuple(shown), **state.shown}
     last = sorted({*still.values()} & kept.keys())[-SHOWN_SWEEPS_MAX + 1 :]
     still = {name: first if first in last else state.sweep_number for name, first in still.items()}
     kept = {number: names for number, names in kept.items() if number in still.values()}
     return state.model_copy(update={"missing": still, "shown": kept})
 
 
-def _equation(
-    state: ConnectionState, swept: set[str], known: set[str], now: datetime
-) -> Completeness:
-    missing, unstored = sorted(known - swept), sorted(swept - known - state.failing.keys())
+def _equation(state: ConnectionState, compared: Compared, now: datetime) -> Completeness:
     return Completeness(
         at=now,
         rounds=state.sweep_rounds,
         claimed=state.sweep_claimed,
-        seen=len(swept),
-        stored=len(known & swept),
-        set_aside=len(state.failing.keys() & swept),
-        missing=tuple(missing[:GAP_NAMED_MAX]),
-        missing_count=len(missing),
-        unstored=tuple(unstored[:GAP_NAMED_MAX]),
+        seen=compared.shown,
+        stored=compared.shown_stored,
+        set_aside=compared.set_aside,
+        missing=tuple(compared.gone),
+        missing_count=compared.gone_count,
+        unstored=tuple(compared.unstored),
         unread=state.sweep_unread,
     )

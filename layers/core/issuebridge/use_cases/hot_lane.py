@@ -18,10 +18,12 @@ from issuebridge.use_cases.held import REMAINING_SECONDS_MIN, Held, OutOfTime
 
 @dataclass
 class HotLane:
-    """`read` gives the page at a cursor, `take` whether all of it is stored."""
+    """`read` gives the page at a cursor, `take` whether all of it is stored; `take_first` the
+    same, for the page that every round begins with."""
 
     held: Held
     read: Callable[[str | None], Page]
+    take_first: Callable[[Page], bool]
     take: Callable[[Page], bool]
     pages_max: int
     overlap: timedelta
@@ -52,7 +54,7 @@ class HotLane:
             self._signpost(newest)
             self.held.remember(looked_at=self.held.began_at)
             return True
-        clean = self.take(page)
+        clean = self.take_first(page)
         if self._reaches(page, times):
             self._looked(newest if clean else None)
             return True

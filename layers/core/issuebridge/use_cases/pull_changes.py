@@ -23,6 +23,7 @@ from issuebridge.domain.errors import (
 )
 from issuebridge.domain.limits import CURSOR, UNREAD_MAX, stored_bytes
 from issuebridge.domain.round_state import ConnectionState
+from issuebridge.domain.swept import Swept
 from issuebridge.ports import Clock, ConnectionStore, IssueSystem, Lane, Ledger, Page
 from issuebridge.use_cases.end_sweep import EndSweep
 from issuebridge.use_cases.gate import Gate
@@ -94,7 +95,7 @@ class _Round:
     pull: PullChanges
     held: Held
     whole_sweep: bool
-    swept: set[str] = field(default_factory=set)
+    swept: Swept = field(default_factory=Swept)
 
     @property
     def state(self) -> ConnectionState:
@@ -124,6 +125,7 @@ class _Round:
         self.held.remember(more={}, begun_at=self.state.begun_at or self.held.began_at)
         if self.state.former_died:
             self.take_page.careful.after_death()
+            self.held.remember(hot_digest=None)
         self._take_over()
         gate = self.pull.connections.gate(self.state.connection)
         if gate.shut:
@@ -164,6 +166,7 @@ class _Round:
         owed = self.state.sweep_owed
         self.held.remember(sweep_owed=False)
         try:
+            self.take_page.seen.take_over()
             if not owed:
                 self._hot()
             self._sweep()
@@ -190,6 +193,7 @@ class _Round:
         lane = HotLane(
             self.held,
             partial(self._page, "hot"),
+            self.take_page.hot,
             self.take_page,
             poll.pages_max,
             timedelta(seconds=poll.overlap_seconds),
@@ -203,15 +207,16 @@ class _Round:
             self.held.remember(sweep_cursor=None, sweep_number=number, **begun)
         self.held.remember(sweep_rounds=self.state.sweep_rounds + 1)
         pages_max = self.connection.poll.pages_max
-        for _ in range(WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max):
-            if self._sweep_page():
+        pages = WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max
+        for ahead in reversed(range(pages)):
+            if self._sweep_page(ahead):
                 return
 
     def _save_swept(self) -> None:
         """However the round ended: its cursor is past these, and the equation counts them."""
         self.pull.connections.save_swept(self.state, self.swept, self.pull.clock.now())
 
-    def _sweep_page(self) -> bool:
+    def _sweep_page(self, ahead: int) -> bool:
         """One page further; True when the sweep ended here."""
         before = self.state.sweep_cursor
         if not self.held.has_time():
@@ -222,8 +227,8 @@ class _Round:
             self.held.remember(sweep_cursor=None)
             self.report.problem = f"the sweep starts again: {error}"
             return True
-        clean = self.take_page(page)
-        self.swept.update(issue.remote_id for issue in page.issues)
+        clean = self.take_page(page, ahead)
+        self.take_page.show(self.swept, page)
         unread = dict.fromkeys((*self.state.sweep_unread, *page.unread))
         self.held.remember(
             sweep_cursor=page.cursor,
@@ -244,30 +249,27 @@ class _Round:
 
     def _goes_round(self) -> bool:
         """A cursor led back: the rows of a list are few more than the issues in it."""
-        known = len(self.take_page.seen.digests) + len(self.take_page.fresh)
-        return self.state.sweep_rows > 2 * known + ROWS_TWICE_MAX
+        return self.state.sweep_rows > 2 * self.state.known + ROWS_TWICE_MAX
 
     def _end_sweep(self) -> None:
         """A signpost came from an issue: a list without any grants none."""
         self.report.swept = True
-        swept = self.swept | self.pull.connections.swept(
-            self.state.connection, self.state.sweep_number
-        )
+        swept = self.pull.connections.swept(self.state.connection, self.state.sweep_number)
+        swept.update(self.swept)
         if self.state.sweep_clean and swept:
             self.held.advance(self.state.signpost)
         self.held.remember(signpost=None)
-        stored, expected = self.take_page.known()
+        compared = self.take_page.seen.compare(swept)
         gate = self.pull.connections.gate(self.state.connection)
         end = EndSweep(
             system=self.pull.system(self.state.connection),
-            limit=self.connection.breaker.limit(len(stored)),
+            limit=self.connection.breaker.limit(compared.stored),
             allowed=gate.is_allowed(self.pull.clock.now()),
             take_in=self.take_page.one,
             bury=self.take_page.bury,
             has_time=self.held.has_time,
         )
-        older = {*self.take_page.seen.digests}
-        ended = end(self.state, swept, stored, expected, older, self.pull.clock.now())
+        ended = end(self.state, compared, self.pull.clock.now())
         told = ("completeness", "missing", "shown", "tripped")  # the rest may have moved meanwhile
         self.held.remember(**{name: getattr(ended, name) for name in told})
         if reason := self.state.tripped:
@@ -276,7 +278,7 @@ class _Round:
         assert self.state.completeness, "the end of a sweep states the equation"
         self.report.completeness = self.state.completeness
         is_whole = self.state.sweep_clean
-        self.pull.gate.swept(self.state.connection, len(stored), is_whole=is_whole)
+        self.pull.gate.swept(self.state.connection, compared.stored, is_whole=is_whole)
 
 
 def _breaks_off(page: Page, cursor: str | None) -> bool:

@@ -48,15 +48,15 @@ class Taken:
     """What was done, and the issue as it was last read: not always the row of the list. `marked`
     ones are not routed: `why` says whose they are, and `stops` that nothing is created there; a
     linked one may have a `why`, too.
-    `replaces`: the id that this issue had before. `is_same`: it was born with the copy that it is
-    a second of."""
+    `replaces`: the copy at the id that this issue had before. `is_same`: it was born with the copy
+    that it is a second of."""
 
     kind: Literal["unchanged", "stored", "deferred", "twin", "over", "moving", "marked"]
     remote: RemoteIssue
     issue_id: str = ""
     why: str = ""
     stops: bool = False
-    replaces: str = ""
+    replaces: ExternalRef | None = None
     is_same: bool = False
 
 
@@ -315,7 +315,7 @@ class TakeIn:
         self, connection: str, remote: RemoteIssue, issue: CanonicalIssue, gate: Gate
     ) -> Taken:
         remote, now = self._read_again(connection, remote), self.clock.now()
-        before = issue.refs[connection].remote_id
+        before = issue.refs[connection]
         at_new_id = moved(issue, remote, self.landscape.policies[connection])
         observed = self.observe(at_new_id, remote, connection)
         after = settle(observed.issue, self.landscape, now, renew=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 
+from issuebridge.domain.buckets import Named
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import (
     AccessRefused,
@@ -14,12 +15,14 @@ from issuebridge.domain.errors import (
     Transient,
     Tripped,
 )
-from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint
+from issuebridge.domain.fingerprint import NO_DIGEST, NOT_STORED, fingerprint, text_digest
 from issuebridge.domain.issue import CanonicalIssue, RemoteIssue
 from issuebridge.domain.round_state import ConnectionState, Failing, Marked, Twin
+from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import DIED
-from issuebridge.ports import Clock, ConnectionStore, Ledger, Page, Seen
+from issuebridge.ports import Clock, ConnectionStore, Ledger, Page
 from issuebridge.use_cases.careful import Careful
+from issuebridge.use_cases.fingerprints import Fingerprints
 from issuebridge.use_cases.gate import Gate
 from issuebridge.use_cases.held import Held, OutOfTime
 from issuebridge.use_cases.pull_report import PullReport
@@ -38,8 +41,8 @@ RETRY_SECONDS_MAX = 6 * 3600
 
 @dataclass
 class TakePage:
-    """`salt` stands for the configuration in the fingerprints. One for each round: `fresh` has the
-    fingerprints it kept."""
+    """`salt` stands for the configuration in the fingerprints. `digests` are those of the rows at
+    hand, each computed once."""
 
     held: Held
     take_in: TakeIn
@@ -48,7 +51,7 @@ class TakePage:
     gate: Gate
     salt: str
     clock: Clock
-    fresh: dict[str, str | None] = field(default_factory=dict)
+    digests: dict[int, tuple[RemoteIssue, str]] = field(default_factory=dict)
     unread: int = 0
 
     @cached_property
@@ -64,14 +67,33 @@ class TakePage:
         return self.held.report
 
     @cached_property
-    def seen(self) -> Seen:
-        return self.connections.seen(self.state.connection)
+    def seen(self) -> Fingerprints:
+        return Fingerprints(self.connections, self.held)
 
-    def __call__(self, page: Page) -> bool:
-        """True when every issue of the page is stored; fingerprints follow what is stored."""
+    def hot(self, page: Page) -> bool:
+        """As `__call__`. A page that shows what it showed when all of it was known, and nothing was
+        stored since, is not looked at any further."""
+        rows = sorted(f"{row.remote_id} {self._digest(row)}" for row in page.issues)
+        digest = text_digest("\n".join(rows))
+        if digest == self.state.hot_digest and self.seen.pushed.keys().isdisjoint(
+            row.remote_id for row in page.issues
+        ):
+            self.report.seen += len(page.issues)
+            return True
+        clean = self(page)
+        quiet = clean and all(map(self._is_known, page.issues))
+        self.held.remember(hot_digest=digest if quiet else None)
+        return clean
+
+    def __call__(self, page: Page, ahead: int = 0) -> bool:
+        """True when every issue of the page is stored; fingerprints follow what is stored.
+        `ahead`: so many further pages of this list are soon to come."""
         open_creates = cache(self._open_creates)
-        fresh: dict[str, str | None] = {}
+        fresh: dict[Named, str | None] = {}
         clean = True
+        rows = [id(remote) for remote in page.issues]
+        self.digests = {row: self.digests[row] for row in rows if row in self.digests}
+        self.seen.load([_named(remote) for remote in page.issues], ahead)
         self._check_plan(page)
         self._forget(page)
         try:
@@ -88,6 +110,9 @@ class TakePage:
             self._save(fresh)
         return clean
 
+    def show(self, swept: Swept, page: Page) -> None:
+        self.seen.show(swept, map(_named, page.issues))
+
     def one(self, remote: RemoteIssue) -> None:
         """One that the list did not show."""
         self._save(self._taken(remote, self._open_creates))
@@ -98,7 +123,8 @@ class TakePage:
         twins = self.state.twins.items()
         beside = {k: t for k, t in twins if t.issue_id == issue_id and k != remote_id}
         same = (k for k, twin in beside.items() if twin.same)
-        again = {k: NOT_STORED for k in same if self.seen.digests.get(k)}
+        names = (Named(k, beside[k].name) for k in same)
+        again = {name: NOT_STORED for name in names if self.seen.of(name)}
         self._save(again)
         is_moving = any(twin.since for twin in beside.values())
         if again or is_moving or self._is_one_unread():  # one may be what it is called now
@@ -106,15 +132,7 @@ class TakePage:
         self.report.stored |= take_in.bury(self.state.connection, remote_id, self._pass)
         self._is_well(remote_id)
         self._is_alone(remote_id)
-        self._save({remote_id: None})
-
-    def known(self) -> tuple[set[str], set[str]]:
-        """What is stored, and what a whole list should show: that, what may be stored, and what we
-        made and no list has shown yet."""
-        digests = {**self.seen.digests, **self.fresh}
-        stored = {remote_id for remote_id, digest in digests.items() if digest}
-        buried = {remote_id for remote_id, digest in digests.items() if digest is None}
-        return stored, {*digests, *self.seen.pushed} - buried
+        self._save({Named(remote_id, ""): None})
 
     def _pass(self, before: CanonicalIssue, after: CanonicalIssue) -> None:
         self.gate.check(self.state.connection, before, after)
@@ -156,24 +174,25 @@ class TakePage:
         """Before a change is stored, the old fingerprint goes: it would hold again if we stopped
         half way and a person then put the old values back. A new issue gets none yet: it would be
         stored and never missed if we stopped half way and a person then deleted it."""
-        known = self.seen.digests
-        forgotten = {
-            remote.remote_id: NO_DIGEST if known.get(remote.remote_id) else NOT_STORED
-            for remote in page.issues
-            if not self._is_known(remote)
-            and known.get(remote.remote_id) not in (NO_DIGEST, NOT_STORED)
+        known = {
+            name: self.seen.of(name)
+            for r in page.issues
+            if not self._is_known(r)
+            for name in [_named(r)]
         }
-        if forgotten:
-            self.connections.save_seen(self.state, forgotten, {})
+        self._save(
+            {
+                name: NO_DIGEST if digest else NOT_STORED
+                for name, digest in known.items()
+                if digest not in (NO_DIGEST, NOT_STORED)
+            }
+        )
 
     def _is_known(self, remote: RemoteIssue) -> bool:
         """What is on the move is looked at until that has come to its end, whoever died of it."""
-        twin, digest = self.state.twins.get(remote.remote_id), self._digest(remote)
-        if twin and twin.since:
-            return False
-        if remote.remote_id in self.fresh:
-            return self.fresh[remote.remote_id] == digest
-        return self.seen.holds(remote.remote_id, digest)
+        twin = self.state.twins.get(remote.remote_id)
+        is_moving = twin is not None and twin.since is not None
+        return not is_moving and self.seen.holds(_named(remote), self._digest(remote))
 
     def _waits(self, remote: RemoteIssue) -> bool:
         """Set aside, unchanged since, and not due yet."""
@@ -185,21 +204,21 @@ class TakePage:
         failing = self.state.failing.get(remote_id)
         return failing is not None and failing.attempts >= SET_ASIDE_ATTEMPTS
 
-    def _save(self, fresh: Mapping[str, str | None]) -> None:
+    def _save(self, fresh: Mapping[Named, str | None]) -> None:
         if fresh:
-            pushed = {k: v for k, v in self.seen.pushed.items() if k in fresh}
-            self.connections.save_seen(self.state, fresh, pushed)
-            self.fresh.update(fresh)
+            self.seen.save(fresh)
 
     def _digest(self, remote: RemoteIssue) -> str:
-        return fingerprint(remote, self.salt)
+        if id(remote) not in self.digests:
+            self.digests[id(remote)] = remote, fingerprint(remote, self.salt)
+        return self.digests[id(remote)][1]
 
     def _open_creates(self) -> Sequence[Effect]:
         return self.ledger.open("create", self.state.connection)
 
     def _taken(
         self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
-    ) -> dict[str, str | None]:
+    ) -> dict[Named, str | None]:
         """The fingerprint of what was taken in; empty if it needs another look."""
         if self._is_deadly(remote.remote_id):
             self._set_aside(remote, DIED, DEADLY_ATTEMPTS)
@@ -209,7 +228,7 @@ class TakePage:
 
     def _take(
         self, remote: RemoteIssue, open_creates: Callable[[], Sequence[Effect]]
-    ) -> dict[str, str | None]:
+    ) -> dict[Named, str | None]:
         twin = self.state.twins.get(remote.remote_id)
         stood_beside = twin is not None and twin.since is None
         gone_since = self._gone_since(remote.remote_id)
@@ -238,8 +257,9 @@ class TakePage:
         self._is_well(remote.remote_id)
         if taken.kind == "moving":
             return {}
-        left = {taken.replaces: None} if taken.replaces else {}
-        return {remote.remote_id: self._digest(taken.remote), **left}
+        old = taken.replaces
+        left = {Named(old.remote_id, old.display_id): None} if old else {}
+        return {_named(taken.remote): self._digest(taken.remote), **left}
 
     def _has_heir(self, issue_id: str) -> bool:
         """One that was born with its copy, or one that may be read at the next look."""
@@ -247,9 +267,9 @@ class TakePage:
         return issue_id in same or self._is_one_unread()
 
     def _is_one_unread(self) -> bool:
-        shown = self.state.failing.keys() - self.state.missing.keys()
-        unread = (remote_id for remote_id in shown if not self.seen.digests.get(remote_id))
-        return not all(map(self._is_set_aside, unread))
+        failing = self.state.failing.items()
+        shown = (Named(k, f.name) for k, f in failing if k not in self.state.missing)
+        return not all(self._is_set_aside(n.remote_id) for n in shown if not self.seen.of(n))
 
     def _gone_since(self, remote_id: str) -> datetime | None:
         """When, in an earlier round, the copy that this one may replace was gone already."""
@@ -278,7 +298,7 @@ class TakePage:
         if not taken.why:
             self.held.unlist("marked", remote_id)
             return
-        if taken.stops and remote_id not in marked and not self.seen.digests.get(remote_id):
+        if taken.stops and remote_id not in marked and not self.seen.of(_named(remote)):
             self.gate.stop_creating(self.state.connection, taken.why)
         self.held.list("marked", remote_id, Marked(name=remote.display_id, why=taken.why))
 
@@ -302,3 +322,7 @@ class TakePage:
             due_at=self.clock.now() + timedelta(seconds=pause),
         )
         self.held.list("failing", remote.remote_id, failing)
+
+
+def _named(remote: RemoteIssue) -> Named:
+    return Named(remote.remote_id, remote.display_id)
