@@ -183,7 +183,7 @@ class FakeConnectionStore:
     parts: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
     marks: dict[str, dict[str, int]] = field(default_factory=dict)
     pauses: dict[str, datetime] = field(default_factory=dict)
-    sweeps: dict[tuple[str, int], set[tuple[str, str]]] = field(default_factory=dict)
+    sweeps: dict[tuple[str, int], set[tuple[str, str | int]]] = field(default_factory=dict)
     gates: dict[str, GateState] = field(default_factory=dict)
     takings: dict[str, Taking] = field(default_factory=dict)
     bucket_reads: list[str] = field(default_factory=list)

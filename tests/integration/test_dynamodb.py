@@ -204,6 +204,6 @@ def test_what_a_sweep_saw_is_kept_whatever_the_ids_are(dynamodb):
         f"{n:05}" + "".join(chr(0x4E00 + (n * 7 + k * 131) % 20000) for k in range(60))
         for n in range(5000)
     }
-    swept = Swept({"N#000000000007"}, {"H#abc": ids})
+    swept = Swept({"N#000000000007": 28}, {"H#abc": ids})
     dynamodb.connections.save_swept(held, swept, DAWN)
     assert dynamodb.connections.swept("voice", 0) == swept

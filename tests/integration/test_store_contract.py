@@ -5,6 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
+from issuebridge.adapters.dynamodb_connections import DynamoDBConnectionStore
 from issuebridge.domain.effect import Effect
 from issuebridge.domain.errors import LostRace, Rejected
 from issuebridge.domain.issue import (
@@ -18,6 +20,7 @@ from issuebridge.domain.issue import (
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import Taking
+from tests.bench.counting_table import CountingTable
 from tests.fakes import DAWN, FakeConnectionStore, FakeIssueStore, FakeLedger
 from tests.simulators import seeds
 
@@ -26,10 +29,17 @@ PLACE = "N#000000000001"
 KEY = "0123456789ab"
 
 
-@pytest.fixture(params=["fakes", "dynamodb"])
+@pytest.fixture(params=["fakes", "dynamodb", "counting"])
 def stores(request):
     if request.param == "dynamodb":
         return request.getfixturevalue("dynamodb")
+    if request.param == "counting":
+        table = CountingTable()
+        return SimpleNamespace(
+            issues=DynamoDBIssueStore(table, history_days=90),
+            ledger=DynamoDBLedger(table),
+            connections=DynamoDBConnectionStore(table),
+        )
     ledger, connections = FakeLedger(), FakeConnectionStore()
     issues = FakeIssueStore(ledger, connections)
     return SimpleNamespace(issues=issues, ledger=ledger, connections=connections)
@@ -311,6 +321,28 @@ def test_buckets_are_stored_whole_and_found_alone_by_range_and_all_together(stor
     assert not list(stores.connections.all_buckets("other"))
 
 
+UUID_NAME = "0b7c6a5e-1111-4222-8333-444455556666"
+
+
+@pytest.mark.parametrize(
+    "bucket",
+    [
+        {UUID_NAME: "a" * 12, UUID_NAME.replace("0b", "0c"): "0" * 12},
+        {UUID_NAME: ""},
+        {UUID_NAME.upper(): "a" * 12, UUID_NAME: "b" * 12},
+        {UUID_NAME.replace("-", ""): "a" * 12},
+        {f"{{{UUID_NAME}}}": "a" * 12},
+        {f"urn:uuid:{UUID_NAME}": "a" * 12},
+        {"\ud800 语": "a" * 12},
+        {"x" * 200: "a" * 12},
+    ],
+)
+def test_a_bucket_comes_back_as_it_was_whatever_the_ids_are(stores, bucket):
+    held = stores.connections.acquire("voice", DAWN, 60)
+    stores.connections.save_seen(held, {PLACE: bucket}, {})
+    assert stores.connections.buckets("voice", [PLACE]) == {PLACE: bucket}
+
+
 def test_a_push_voids_a_fingerprint_until_a_look_that_knew_of_it(stores):
     held = stores.connections.acquire("voice", DAWN, 60)
     stored = stores.issues.commit(issue(**at_voice()), linked="voice")
@@ -325,16 +357,19 @@ def test_a_push_voids_a_fingerprint_until_a_look_that_knew_of_it(stores):
 
 
 def test_what_the_rounds_of_one_sweep_saw_is_remembered_together(stores):
-    first = Swept({"N#1"}, {"N#2": {"a", "b"}})
-    for sweep, rounds in ((1, (first, Swept({"N#3"}, {"N#2": {"c"}}))), (2, (Swept({"N#1"}),))):
+    first = Swept({"N#1": 28}, {"N#2": {"a", "b"}})
+    for sweep, rounds in (
+        (1, (first, Swept({"N#3": 2}, {"N#2": {"c"}}))),
+        (2, (Swept({"N#1": 28}),)),
+    ):
         for swept in rounds:
             held = stores.connections.acquire("voice", DAWN, 60)
             held = held.model_copy(update={"sweep_number": sweep})
             stores.connections.save_swept(held, swept, DAWN)
             stores.connections.save(held)
-    both = Swept({"N#1", "N#3"}, {"N#2": {"a", "b", "c"}})
+    both = Swept({"N#1": 28, "N#3": 2}, {"N#2": {"a", "b", "c"}})
     found = [stores.connections.swept("voice", number) for number in (1, 2, 3)]
-    assert found == [both, Swept({"N#1"}), Swept()]
+    assert found == [both, Swept({"N#1": 28}), Swept()]
     assert not stores.connections.swept("other", 1)
 
 

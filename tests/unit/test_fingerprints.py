@@ -227,6 +227,58 @@ def test_a_move_that_is_broken_off_anywhere_loses_no_fingerprint(place):
     assert world.connections.read("bland").completeness.closes
 
 
+def test_a_sweep_that_showed_as_many_as_are_known_ends_without_reading_them_all():
+    world = world_of(1500)
+    swept(world)
+    whole = world.connections.all_buckets
+    world.connections.all_buckets = pytest.fail
+    swept(world)
+    world.connections.all_buckets = whole
+    equation = world.connections.read("bland").completeness
+    assert (equation.seen, equation.stored, equation.closes) == (1500, 1500, True)
+
+
+@pytest.mark.parametrize("born", [0, 1])
+def test_a_deletion_is_missed_though_sweeps_go_by_the_number(born):
+    world = world_of(150)
+    swept(world)
+    del world.systems["bland"].issues["uuid-1050"]
+    for _ in range(born):
+        world.systems["bland"].add("another")
+    for _ in range(2):
+        swept(world)
+        world.clock.advance(3600)
+    assert world.issue_of("bland", "uuid-1050").refs["bland"].deleted
+
+
+@pytest.mark.parametrize("drift", [-1, 1])
+def test_a_round_that_broke_off_leaves_no_number_to_go_by(drift):
+    world = world_of(150)
+    swept(world)
+    store = world.connections
+    state = store.states["bland"]
+    store.states["bland"] = state.model_copy(update={"known": state.known + drift})
+    store.leases["bland"] = world.clock.now()
+    del world.systems["bland"].issues["uuid-1050"]
+    world.clock.advance(200)
+    for _ in range(2):
+        swept(world)
+    assert store.read("bland").known == 149
+    assert world.issue_of("bland", "uuid-1050").refs["bland"].deleted
+
+
+def test_all_that_is_known_is_counted_once_a_day():
+    world = world_of(150)
+    swept(world)
+    state = world.connections.states["bland"]
+    world.connections.states["bland"] = state.model_copy(update={"known": 149})
+    del world.systems["bland"].issues["uuid-1050"]
+    world.clock.advance(24 * 3600)
+    for _ in range(2):
+        swept(world)
+    assert world.issue_of("bland", "uuid-1050").refs["bland"].deleted
+
+
 def test_what_a_sweep_has_shown_is_kept_by_whole_buckets():
     world = world_of(2000)
     for _ in range(3):

@@ -8,18 +8,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from issuebridge.adapters.table import Item, Key, Table, item_of, number, stamp, text
 from issuebridge.domain.buckets import FAMILIES, Bucket, are_dense, is_numbered
 from issuebridge.domain.config import Config
 from issuebridge.domain.config_size import check_size
 from issuebridge.domain.errors import LostRace, Misconfigured
+from issuebridge.domain.fingerprint import DIGEST_HEX
 from issuebridge.domain.gate import GateState
 from issuebridge.domain.limits import SWEPT_IDS
 from issuebridge.domain.round_state import ConnectionState
 from issuebridge.domain.swept import Swept
 from issuebridge.domain.taking import Taking
 
+_AS_BYTES = b"\x01"
+"""With which nothing begins that zlib has packed."""
+_ENTRY_BYTES = 16 + DIGEST_HEX // 2
 SWEPT_KEPT = timedelta(days=7)
 """Longer than any sweep takes; DynamoDB deletes the rows after it."""
 
@@ -173,9 +178,9 @@ def gate_item(state: GateState) -> Item:
     return item_of(key, doc=text(state.model_dump_json()), version=number(state.version))
 
 
-def _chunks(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
+def _chunks(rows: Iterable[tuple[str, str | int]]) -> Iterator[bytes]:
     """As many in one as an item holds, though nothing of them could be packed."""
-    chunk: list[tuple[str, str]] = []
+    chunk: list[tuple[str, str | int]] = []
     size = 0
     for row in rows:
         bytes_more = len(json.dumps(row)) + len(", ")
@@ -188,8 +193,8 @@ def _chunks(rows: Iterable[tuple[str, str]]) -> Iterator[bytes]:
         yield json.dumps(chunk).encode()
 
 
-def _rows(packed: bytes) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = json.loads(zlib.decompress(bytes(packed)))
+def _rows(packed: bytes) -> list[tuple[str, str | int]]:
+    found: list[tuple[str, str | int]] = json.loads(zlib.decompress(bytes(packed)))
     return found
 
 
@@ -198,12 +203,27 @@ def _by_place(rows: Iterable[Item]) -> dict[str, dict[str, str]]:
 
 
 def _packed(bucket: Bucket) -> bytes:
-    return zlib.compress(json.dumps(bucket, separators=(",", ":"), sort_keys=True).encode())
+    """UUIDs and their fingerprints as they are, since nothing packs them; anything else as JSON."""
+    with suppress(ValueError):
+        return _AS_BYTES + b"".join(_entry(*item) for item in sorted(bucket.items()))
+    return zlib.compress(json.dumps(bucket).encode())
+
+
+def _entry(remote_id: str, digest: str) -> bytes:
+    """ValueError for what would not come back as it was."""
+    name = UUID(remote_id)
+    if str(name) != remote_id or len(digest) != DIGEST_HEX:
+        raise ValueError
+    return name.bytes + bytes.fromhex(digest)
 
 
 def _unpacked(packed: bytes) -> dict[str, str]:
-    found: dict[str, str] = json.loads(zlib.decompress(bytes(packed)))
-    return found
+    packed = bytes(packed)
+    if packed[:1] != _AS_BYTES:
+        found: dict[str, str] = json.loads(zlib.decompress(packed))
+        return found
+    entries = (packed[at : at + _ENTRY_BYTES] for at in range(1, len(packed), _ENTRY_BYTES))
+    return {str(UUID(bytes=entry[:16])): entry[16:].hex() for entry in entries}
 
 
 class Running(NamedTuple):

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-SPAN = 28
-"""So many neighbours: 34 bytes each, as stored, fill one write unit."""
+SPAN = 36
+"""So many neighbours: 22 bytes each, as stored, and what an item has besides fill a write unit."""
 FULL = 256
 _NUMBER = re.compile(r"(?:^|[^0-9])0*([1-9][0-9]{0,11})$", re.ASCII)
 FAMILIES = _NUMBERED, _HASHED = "N#", "H#"

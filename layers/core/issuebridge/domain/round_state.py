@@ -86,7 +86,8 @@ class ConnectionState(Frozen):
     `marked`: issues with the mark of another issuebridge, or of a table of ours that was lost.
     `more`: how many of the last round found no room in one of these lists. `former_died`: the round
     before has not come to its end. `hot_digest`: of the newest page, while all that it shows is
-    stored. `known`: how many issues have a fingerprint. `bucketed`: these lie in buckets.
+    stored. `known`: how many issues have a fingerprint, as last counted at `counted_at`; None if
+    a round has broken off since. `bucketed`: these lie in buckets.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error
@@ -111,6 +112,7 @@ class ConnectionState(Frozen):
     sweep_rows: int = 0
     sweep_claimed: int | None = None
     known: int = 0
+    counted_at: datetime | None = None
     bucketed: bool = False
     sweep_unread: tuple[Reason, ...] = ()
     completeness: Completeness | None = None

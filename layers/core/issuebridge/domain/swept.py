@@ -13,9 +13,10 @@ from issuebridge.domain.limits import GAP_NAMED_MAX, MISSING_MAX, SHOWN_MAX
 
 @dataclass
 class Swept:
-    """`whole`: buckets all of whose issues were shown. `ids`: what else was shown, by bucket."""
+    """`whole`: buckets all of whose issues were shown -> how many of them were stored then. `ids`:
+    what else was shown, by bucket."""
 
-    whole: set[str] = field(default_factory=set)
+    whole: dict[str, int] = field(default_factory=dict)
     ids: dict[str, set[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
@@ -25,7 +26,7 @@ class Swept:
         """These of this bucket were shown, as it is now."""
         ids = self.ids.pop(place, set()).union(shown)
         if bucket and (place in self.whole or bucket.keys() <= ids):
-            self.whole.add(place)
+            self.whole[place] = sum(map(bool, bucket.values()))
             ids -= bucket.keys()
         if ids:
             self.ids[place] = ids
@@ -40,19 +41,19 @@ class Swept:
         ids = self.ids.get(place, set())
         return ids.union(bucket) if place in self.whole else ids
 
-    def rows(self) -> Iterator[tuple[str, str]]:
-        """Its content in order; a whole bucket has no id."""
-        yield from ((place, "") for place in sorted(self.whole))
+    def rows(self) -> Iterator[tuple[str, str | int]]:
+        """Its content in order; a whole bucket has a number instead of an id."""
+        yield from sorted(self.whole.items())
         yield from ((place, name) for place in sorted(self.ids) for name in sorted(self.ids[place]))
 
     @classmethod
-    def of(cls, rows: Iterable[tuple[str, str]]) -> "Swept":
+    def of(cls, rows: Iterable[tuple[str, str | int]]) -> "Swept":
         made = cls()
         for place, name in rows:
-            if name:
-                made.ids.setdefault(place, set()).add(name)
+            if isinstance(name, int):
+                made.whole[place] = name
             else:
-                made.whole.add(place)
+                made.ids.setdefault(place, set()).add(name)
         return made
 
 
@@ -72,13 +73,14 @@ class Round:
 class Compared:
     """What is known against what was shown, in counts, and by name as far as names are kept.
 
-    `known` and `stored` count what has a fingerprint and what is stored, `shown` and
+    `kept` counts fingerprints, `known` those and what we made, `stored` what is stored, `shown` and
     `shown_stored` those of them that the list had. `missing` -> its bucket, if it has one: what a
     whole list should show and did not. `gone`: those of them that are stored. `unstored` were in
     the list and are not stored. `older` are some that were known before this round, and shown;
     `controls` those of earlier sweeps that were shown again.
     """
 
+    kept: int = 0
     known: int = 0
     stored: int = 0
     shown: int = 0
@@ -97,6 +99,7 @@ class Compared:
         failing, added = round_.failing, round_.added
         self.controls |= round_.controls & shown
         stored = {name for name, digest in bucket.items() if digest}
+        self.kept += len(bucket)
         self.known += len(bucket)
         self.stored += len(stored)
         self.shown += len(shown)
@@ -121,6 +124,13 @@ class Compared:
         """Made by us, and in no list yet."""
         self.known += len(names)
         self._miss("", sorted(names))
+
+
+def all_shown(swept: Swept, known: int) -> Compared | None:
+    """Without a look at what is known, if its number says that all of it was shown, and stored."""
+    if swept.ids or sum(swept.whole.values()) != known:
+        return None
+    return Compared(known=known, stored=known, shown=known, shown_stored=known)
 
 
 def compare(buckets: Iterable[tuple[str, Bucket]], swept: Swept, round_: Round) -> Compared:

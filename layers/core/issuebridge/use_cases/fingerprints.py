@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from issuebridge.domain.buckets import (
@@ -13,12 +14,14 @@ from issuebridge.domain.buckets import (
     numbered_place,
     with_next,
 )
-from issuebridge.domain.swept import Compared, Round, Swept, compare
+from issuebridge.domain.swept import Compared, Round, Swept, all_shown, compare
 from issuebridge.ports import ConnectionStore
 from issuebridge.use_cases.held import Held, OutOfTime
 
 AHEAD_MAX = 9
 """Pages: a range is charged by the 4 KB, and one page needs less."""
+COUNT_HOLDS = timedelta(days=1)
+PARTED_MAX = 1000
 
 
 @dataclass
@@ -115,8 +118,10 @@ class Fingerprints:
         written = {place: self.buckets[place] for place in (*ordered, *puts)}
         ids = [name.remote_id for name in changed]
         marks = {name: self.pushed.pop(name) for name in ids if name in self.pushed}
+        counted_at = self.held.state.counted_at
+        self.held.remember(hot_digest=None, counted_at=None)
         self.connections.save_seen(self.held.state, written, marks)
-        self.held.remember(hot_digest=None)
+        self.held.remember(counted_at=counted_at)
 
     def _count(self, name: Named, digest: str | None) -> None:
         is_known = self.of(name) is not None
@@ -133,15 +138,27 @@ class Fingerprints:
         for place, ids in shown.items():
             swept.add(place, ids, self._bucket(place))
 
-    def compare(self, swept: Swept) -> Compared:
-        """At the end of a sweep: all that is known with all that was shown."""
+    def compare(self, swept: Swept, now: datetime) -> Compared:
+        """At the end of a sweep: all that is known with all that was shown. Once a day it is read
+        whole, and else only if more was not shown, or stored, than the number of it tells."""
         state = self.held.state
+        is_counted = state.counted_at is not None and now - state.counted_at < COUNT_HOLDS
+        if is_counted and not (self.pushed or state.failing or state.missing):
+            self._complete(swept)
+            if compared := all_shown(swept, state.known):
+                return compared
         controls = {name for names in state.shown.values() for name in names}
         round_ = Round({*self.pushed}, state.failing.keys(), self.added, controls)
         compared = compare(self.connections.all_buckets(self.connection), swept, round_)
         self.strays = {name: place for name, place in compared.missing.items() if place}
-        self.held.remember(known=compared.known)
+        self.held.remember(known=compared.kept, counted_at=now)
         return compared
+
+    def _complete(self, swept: Swept) -> None:
+        """Buckets that no round has shown whole, and several together may have."""
+        parted = [*swept.ids][:PARTED_MAX]
+        for place, bucket in self.connections.buckets(self.connection, parted).items():
+            swept.add(place, (), bucket)
 
     def take_over(self) -> None:
         """What was kept by sixteenths, before there were buckets. No issue is looked at anew; the

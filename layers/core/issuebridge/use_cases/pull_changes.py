@@ -125,7 +125,7 @@ class _Round:
         self.held.remember(more={}, begun_at=self.state.begun_at or self.held.began_at)
         if self.state.former_died:
             self.take_page.careful.after_death()
-            self.held.remember(hot_digest=None)
+            self.held.remember(hot_digest=None, counted_at=None)
         self._take_over()
         gate = self.pull.connections.gate(self.state.connection)
         if gate.shut:
@@ -259,7 +259,7 @@ class _Round:
         if self.state.sweep_clean and swept:
             self.held.advance(self.state.signpost)
         self.held.remember(signpost=None)
-        compared = self.take_page.seen.compare(swept)
+        compared = self.take_page.seen.compare(swept, self.pull.clock.now())
         gate = self.pull.connections.gate(self.state.connection)
         end = EndSweep(
             system=self.pull.system(self.state.connection),
