@@ -131,7 +131,7 @@ def bridged(stack: LocalStack, tmp_path: Path) -> Iterator[Callable[..., Bridge]
             document = {
                 "version": 1,
                 "connections": {
-                    f"{prefix}-{name}": _connection(f"{prefix}-{name}", sim) | more.get(name, {})
+                    f"{prefix}-{name}": connection_to(f"{prefix}-{name}", sim) | more.get(name, {})
                     for name, sim in named.items()
                 },
                 "routes": [_route(prefix, route) for route in routes],
@@ -151,7 +151,7 @@ def bridged(stack: LocalStack, tmp_path: Path) -> Iterator[Callable[..., Bridge]
         yield start
 
 
-def _connection(name: str, sim: Simulator) -> Document:
+def connection_to(name: str, sim: Simulator) -> Document:
     return {
         "kind": sim.vendor,
         "base_url": sim.api_url,

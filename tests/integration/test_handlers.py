@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from issuebridge.adapters.table import item_of, text
+from issuebridge.domain.errors import Misconfigured
 from issuebridge.domain.issue import Baseline, CanonicalIssue, ExternalRef, Pending
 from issuebridge.systems import SYSTEMS
 
@@ -48,6 +49,16 @@ def handle(function: str, event: dict[str, object]):
 
 def event_of(name: str) -> dict[str, object]:
     return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def test_one_connection_is_polled_alone_and_an_unknown_one_is_named(bridge):
+    assert [*poll("bland", {"connection": "voice"})] == ["voice"]
+    with pytest.raises(Misconfigured, match=r"'answers' is none that is polled here.*voice"):
+        poll("bland", {"connection": "answers"})
+
+
+def test_a_schedule_s_event_polls_a_lone_connection_at_once(bridge):
+    assert [*poll("bland", {"each": True})] == ["voice"]
 
 
 def lagging(bridge, name: str = "isexample") -> str:

@@ -532,8 +532,15 @@ MUTANTS = (
         1,
         "a page that was quiet stays so, whatever was stored since",
         f"{USE_CASES}/fingerprints.py",
-        "self.held.remember(hot_digest=None)",
-        "pass",
+        "hot_digest=None, counted_at=None",
+        "counted_at=None",
+    ),
+    Mutant(
+        1,
+        "a sweep that showed some of what is known is over",
+        f"{DOMAIN}/swept.py",
+        "sum(swept.whole.values()) != known",
+        "sum(swept.whole.values()) > known",
     ),
     Mutant(
         1,

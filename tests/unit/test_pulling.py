@@ -284,6 +284,6 @@ def test_only_what_does_not_pass_by_itself_calls_a_person(error, calls_a_person)
         raise error
 
     world.connections.acquire = fail
-    (report,) = world.pull.kind("bland", remaining_seconds=lambda: 900)
+    (report,) = world.pull.each(["bland"], remaining_seconds=lambda: 900)
     assert report.problem == str(error)
     assert report.remedy_needed is calls_a_person

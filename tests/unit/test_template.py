@@ -203,7 +203,10 @@ NETWORK_INTERFACES = {
 LAMBDA_ITSELF = {"Null": {"lambda:SourceFunctionArn": "true"}}
 
 
-@pytest.mark.parametrize("name", [*of_type("AWS::IAM::Role"), *of_type("AWS::IAM::ManagedPolicy")])
+GRANTS = ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy")
+
+
+@pytest.mark.parametrize("name", [name for kind in GRANTS for name in of_type(kind)])
 def test_no_policy_grants_every_action_or_every_resource(name):
     for statement in statements(name):
         actions = (

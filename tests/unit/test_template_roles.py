@@ -1,5 +1,6 @@
 """What AWS itself does in a function's name, which no local emulator asks the role for."""
 
+import json
 from itertools import chain
 
 import pytest
@@ -65,6 +66,22 @@ def test_no_function_writes_the_configuration(action):
     """No emulator knows `dynamodb:LeadingKeys`, so it is read from the template."""
     denied = {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["CONFIG"]}}
     assert ("Deny", denied) in keyed("CommonAccess", f"dynamodb:{action}")
+
+
+def test_a_poller_may_start_itself_and_nobody_starts_another():
+    granted = {
+        (role["Ref"], statement["Action"], statement["Resource"]["Fn::GetAtt"])
+        for policy in TEMPLATE["Resources"].values()
+        if policy["Type"] == "AWS::IAM::Policy"
+        for role in policy["Properties"]["Roles"]
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    }
+    pollers = [name for name in FUNCTIONS if name.startswith("Poll")]
+    assert granted == {(f"{n}Role", "lambda:InvokeFunction", f"{n}.Arn") for n in pollers}
+    for name in pollers:
+        assert json.loads(FUNCTIONS[name]["Events"]["Schedule"]["Properties"]["Input"]) == {
+            "each": True
+        }
 
 
 def test_what_may_be_deleted_are_notes_on_fingerprints_and_pollers_alone_may():

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -14,13 +14,14 @@ from issuebridge.adapters.clock import SystemClock
 from issuebridge.adapters.dynamodb import DynamoDBIssueStore, DynamoDBLedger
 from issuebridge.adapters.dynamodb_connections import DynamoDBConfigStore, DynamoDBConnectionStore
 from issuebridge.adapters.http import Http
+from issuebridge.adapters.lambda_function import start
 from issuebridge.adapters.rename import Rename as Rename  # noqa: PLC0414 - for ops, to name it
 from issuebridge.adapters.secrets import SecretsManager
 from issuebridge.adapters.sqs import SqsDeadLetters
 from issuebridge.adapters.table import Table
 from issuebridge.adapters.trust import trust
 from issuebridge.domain.config import Config
-from issuebridge.domain.errors import Misconfigured, Rejected
+from issuebridge.domain.errors import Misconfigured, Rejected, Transient
 from issuebridge.domain.freshness import Freshness, interval, lanes_of
 from issuebridge.domain.mark import Installation
 from issuebridge.domain.policy import resolve
@@ -205,6 +206,18 @@ def polled_kind() -> str:
     if kind not in SYSTEMS:
         raise Misconfigured(f"environment: POLL_KIND: {kind} is none of {', '.join(SYSTEMS)}")
     return kind
+
+
+def hand_out(function: str, connections: Sequence[str]) -> None:
+    """Each to an invocation of its own; what could not be handed out is told after the others."""
+    client, failed = _session().client("lambda", config=_CLIENT), []
+    for name in connections:
+        try:
+            start(client, function, {"connection": name})
+        except Transient as error:
+            failed.append(error)
+    if failed:
+        raise ExceptionGroup("all were tried, but these could not be handed out", failed)
 
 
 def freshness() -> dict[str, tuple[Freshness, Freshness]]:

@@ -5,7 +5,7 @@ next round where this one stops. What is stored last is the watermark, so a cras
 something is looked at twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property, partial
@@ -66,15 +66,29 @@ class PullChanges:
         _Round(self, Held(state, report, remaining_seconds, now), whole_sweep).run()
         return report
 
-    def kind(
-        self, kind: str, *, remaining_seconds: Callable[[], float], whole_sweep: bool = False
-    ) -> list[PullReport]:
-        """Every connection of this kind; one that cannot be polled does not stop the next."""
-        return [
-            self._or_busy(name, remaining_seconds, whole_sweep)
+    def polled(self, kind: str, only: object = None) -> list[str]:
+        """The connections of this kind, or one of them; Misconfigured if it is none."""
+        names = [
+            name
             for name, connection in self.config.connections.items()
             if connection.kind == kind and connection.mode != "paused"
         ]
+        if only is not None and only not in names:
+            raise Misconfigured(
+                f"event: connection: {str(only)[:80]!r} is none that is polled here; these are: "
+                f"{', '.join(names) or 'none'}"
+            )
+        return names if only is None else [str(only)]
+
+    def each(
+        self,
+        names: Iterable[str],
+        *,
+        remaining_seconds: Callable[[], float],
+        whole_sweep: bool = False,
+    ) -> list[PullReport]:
+        """One after the other; one that cannot be polled does not stop the next."""
+        return [self._or_busy(name, remaining_seconds, whole_sweep) for name in names]
 
     def _or_busy(
         self, name: str, remaining_seconds: Callable[[], float], whole_sweep: bool
