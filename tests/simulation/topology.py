@@ -107,6 +107,7 @@ def _connection(chance: Random, name: str, kinds: dict[str, str]) -> dict[str, o
         "poll": {
             "pages_max": chance.choice([1, 2, 3]),
             "overlap_seconds": chance.choice([60, 300]),
+            "seen_within_minutes": _beside(chance).choice([0, 0, 0, 2]),
         },
         "carriers": {name: chance.choice(CARRIERS[kind]) for name in CARRIED[kind]},
         "conflict": {

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, cached_property
 
 import boto3
@@ -157,7 +158,12 @@ class Wiring:
         """Of every connection that is polled."""
         every, now = interval(self.settings.poll_schedule), self.clock.now()
         return {
-            name: lanes_of(self.connections.read(name), every, now)
+            name: lanes_of(
+                self.connections.read(name),
+                every,
+                now,
+                timedelta(minutes=connection.poll.seen_within_minutes),
+            )
             for name, connection in self.config.connections.items()
             if connection.mode != "paused"
         }

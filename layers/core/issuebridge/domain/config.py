@@ -50,6 +50,9 @@ class Poll(Model):
 
     pages_max: int = Setting(default=20, ge=1, le=1000)
     overlap_seconds: int = Setting(default=300, ge=0)
+    seen_within_minutes: float = Setting(
+        default=0, ge=0, le=1440, description="a sweep begins no sooner after the last one began"
+    )
 
 
 class Breaker(Model):

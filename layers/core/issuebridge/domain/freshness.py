@@ -28,11 +28,15 @@ class Freshness:
 
 
 def lanes_of(
-    state: ConnectionState, schedule: timedelta | None, now: datetime
+    state: ConnectionState,
+    schedule: timedelta | None,
+    now: datetime,
+    rest: timedelta = timedelta(),
 ) -> tuple[Freshness, Freshness]:
-    """Of both lanes; a connection that was never polled is stale."""
+    """Of both lanes; a connection that was never polled is stale. `rest`: from the beginning of one
+    sweep to that of the next, at least."""
     pause, swept = schedule or UNKNOWN_SCHEDULE, state.completeness
-    sweep = pause * swept.rounds if swept else None
+    sweep = max(pause * swept.rounds, rest) if swept else None
     hot_late = pause + MARGIN
     sweep_late = 2 * sweep + MARGIN if sweep else FIRST_SWEEP
     return (

@@ -107,6 +107,7 @@ class ConnectionState(Frozen):
     sweep_owed: bool = False
     sweep_cursor: str | None = None
     sweep_clean: bool = True
+    sweep_began_at: datetime | None = None
     sweep_number: int = 0
     sweep_rounds: int = 0
     sweep_rows: int = 0

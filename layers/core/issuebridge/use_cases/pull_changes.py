@@ -214,11 +214,25 @@ class _Round:
         )
         lane()
 
+    def _rests(self) -> bool:
+        """The last sweep found everything in order, and began so lately that a change is seen in
+        time by the next, too."""
+        state, began = self.state, self.state.sweep_began_at
+        if self.whole_sweep or state.sweep_cursor or state.completeness is None or began is None:
+            return False
+        if state.missing or state.signpost or not state.sweep_clean:
+            return False
+        every = timedelta(minutes=self.connection.poll.seen_within_minutes)
+        return self.held.began_at < began + every
+
     def _sweep(self) -> None:
+        if self._rests():
+            return
         if self.whole_sweep or self.state.sweep_cursor is None:
             number = self.state.sweep_number + 1
             begun = {"sweep_rounds": 0, "sweep_rows": 0, "sweep_clean": True, "sweep_unread": ()}
-            self.held.remember(sweep_cursor=None, sweep_number=number, **begun)
+            begun |= {"sweep_number": number, "sweep_began_at": self.held.began_at}
+            self.held.remember(sweep_cursor=None, **begun)
         self.held.remember(sweep_rounds=self.state.sweep_rounds + 1)
         pages_max = self.connection.poll.pages_max
         pages = WHOLE_SWEEP_PAGES_MAX if self.whole_sweep else pages_max
