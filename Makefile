@@ -31,8 +31,8 @@ simulate: setup ## random histories with every fault there is: make simulate SEE
 mutants: setup ## would the simulation notice? one deliberate bug after the other
 	.venv/bin/python -m tests.simulation.mutants
 
-bench: setup ## what speed is made of, as ratios measured in one run
-	.venv/bin/python -m tests.bench
+bench: setup ## what speed and cost are made of: make bench ISSUES="1000 100000"
+	.venv/bin/python -m tests.bench $(ISSUES)
 
 check: setup ## format, lint, types, import rules, template
 	.venv/bin/ruff format --check .

@@ -1,19 +1,22 @@
-"""What speed is made of, as ratios measured in one run: `make bench`.
+"""What speed and cost are made of: `make bench`, `make bench ISSUES="1000 100000"`.
 
 A wall time depends on the machine and proves nothing; what a thing costs in terms of another, on
-the same machine in the same minute, does.
+the same machine in the same minute, does. What the table charges is counted (`costs`).
 """
 
+import argparse
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from statistics import median
 
+from tests.bench.costs import measured
 from tests.world import World
 
 RUNS = 7
 ISSUES = 2000
+SIZES = (1_000, 10_000)
 HANDLERS = ("poll", "mirror", "submit_prompt")
 PATHS = "import sys; sys.path[:0] = ['.', 'layers/core']; "
 
@@ -65,8 +68,16 @@ def rounds(issues: int) -> dict[str, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
+    parser.add_argument("issues", type=int, nargs="*", default=SIZES, help="at each of two boards")
+    given = parser.parse_args()
     for name, ratio in {**cold_starts(), **rounds(ISSUES)}.items():
         sys.stdout.write(f"{name:<60} {ratio:8.3f}\n")
+    figures = [dict(measured(issues)) for issues in given.issues]
+    heads = "".join(f"{issues:>12,}" for issues in given.issues)
+    sys.stdout.write(f"\n{'what the table charges, by issues on each board':<52}{heads}\n")
+    for name in figures[0]:
+        sys.stdout.write(f"{name:<52}{''.join(f'{f[name]:>12.1f}' for f in figures)}\n")
 
 
 if __name__ == "__main__":

@@ -530,13 +530,6 @@ MUTANTS = (
     ),
     Mutant(
         1,
-        "a page that was quiet stays so, whatever was stored since",
-        f"{USE_CASES}/fingerprints.py",
-        "hot_digest=None, counted_at=None",
-        "counted_at=None",
-    ),
-    Mutant(
-        1,
         "a sweep that showed some of what is known is over",
         f"{DOMAIN}/swept.py",
         "sum(swept.whole.values()) != known",

@@ -7,6 +7,7 @@ import pytest
 from issuebridge.domain.buckets import FULL, SPAN, hashed_place, numbered_place
 from issuebridge.domain.errors import Transient
 from issuebridge.domain.fingerprint import fingerprint
+from issuebridge.ports import Page
 from tests.world import World, connection, document
 
 
@@ -64,19 +65,23 @@ def test_a_quiet_newest_page_reads_no_bucket():
 
 def test_a_page_that_shows_again_what_it_showed_when_it_was_quiet_is_looked_at():
     world = world_of(3)
-    board = world.systems["bland"]
+    board, plain = world.systems["bland"], world.systems["bland"].page
     first = min(board.issues)
     world.poll("bland")
     before = board.issues[first]
     board.issues[first] = replace(before, raw={**before.raw, "status": "done"})
-    plain = board.page
-    board.page = lambda lane, cursor: (
-        replace(plain(lane, cursor), issues=[before]) if lane == "hot" else plain(lane, cursor)
-    )
+    newest = replace(plain("hot", None), issues=[before, *list(board.issues.values())[1:]])
+    board.page = lambda lane, cursor: newest if lane == "hot" else plain(lane, cursor)
     world.poll("bland")
     assert world.issue_of("bland", first).status == "done", "the sweep has seen it"
     board.issues[first] = before
-    world.connections.bucket_reads.clear()
+
+    def alone(lane: str, cursor: str | None) -> Page:
+        if lane == "sweep":
+            raise Transient("HTTP 503")
+        return newest
+
+    board.page = alone
     world.poll("bland")
     assert world.issue_of("bland", first).status == "todo"
 

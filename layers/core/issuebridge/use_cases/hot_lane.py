@@ -18,13 +18,13 @@ from issuebridge.use_cases.held import REMAINING_SECONDS_MIN, Held, OutOfTime
 
 @dataclass
 class HotLane:
-    """`read` gives the page at a cursor, `take` whether all of it is stored; `take_first` the
-    same, for the page that every round begins with."""
+    """`read` gives the page at a cursor, `take` whether all of it is stored, given how many further
+    ones may come; `take_first` the same, for the page that every round begins with."""
 
     held: Held
     read: Callable[[str | None], Page]
     take_first: Callable[[Page], bool]
-    take: Callable[[Page], bool]
+    take: Callable[[Page, int], bool]
     pages_max: int
     overlap: timedelta
 
@@ -66,22 +66,22 @@ class HotLane:
     def _go_on(self) -> None:
         """While there is time. A walk longer than a round has the sweep grant its beginning too,
         should its cursors not live as long."""
-        for _ in range(self.pages_max - 1):
+        for ahead in reversed(range(self.pages_max - 1)):
             if not self.held.has_time():
                 break
-            if self._next_page():
+            if self._next_page(ahead):
                 return
         if self.state.hot_newest and self.state.signpost is None:
             self._signpost(self.state.hot_newest)
 
-    def _next_page(self) -> bool:
+    def _next_page(self, ahead: int) -> bool:
         cursor, newest = self.state.hot_cursor, self.state.hot_newest
         try:
             page = self.read(cursor)
         except StaleCursor:
             self._end()
             return True
-        clean = self.take(page) and self.state.hot_clean
+        clean = self.take(page, ahead) and self.state.hot_clean
         if page.cursor is not None and page.cursor == cursor:
             self._end()
             return True
