@@ -13,7 +13,7 @@ import boto3
 from rich.console import Console
 
 from issuebridge.domain.errors import SyncError
-from ops import attention, by_hand, local, norm, push, show, status
+from ops import attention, by_hand, cost, local, norm, push, show, status
 from ops.config_file import read_config
 from ops.explain import explained
 from ops.explain_view import print_explanation
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("issue", help=by_hand.ISSUE)
     explain.add_argument("--json", action="store_true")
     norm.register(commands, _stack)
+    cost.register(add)
     return parser
 
 

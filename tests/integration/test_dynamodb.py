@@ -7,6 +7,7 @@ carried out, and the connection ends.
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import boto3
@@ -14,6 +15,7 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 from botocore.httpsession import URLLib3Session
 
+from issuebridge.adapters.dynamodb import BUDGET_KEPT
 from issuebridge.domain.config import switched_on
 from issuebridge.domain.errors import LostRace, Misconfigured, Transient
 from issuebridge.domain.swept import Swept
@@ -106,6 +108,15 @@ def test_a_commit_whose_answer_was_lost_is_done_once_and_no_lost_race(dynamodb, 
     again = dynamodb.issues.commit(stored, [entry()], pushing="voice")
     assert dynamodb.issues.load("is1") == again
     assert len(dynamodb.issues.history("is1")) == 2
+
+
+def test_a_day_s_budget_is_forgotten_in_time(dynamodb):
+    dynamodb.ledger.spend("a>b", "2026-11-22", 5)
+    dynamodb.ledger.spend("a>b", "2026-11-22", 5)
+    item = dynamodb.table.get(("BUDGET#a>b", "2026-11-22"))
+    at = datetime.fromtimestamp(int(item["expires_at"]["N"]), UTC)
+    assert at == datetime(2026, 11, 22, tzinfo=UTC) + BUDGET_KEPT
+    assert item["used"]["N"] == "2"
 
 
 def test_a_lease_whose_answer_was_lost_is_held_by_who_asked_for_it(dynamodb, losing):

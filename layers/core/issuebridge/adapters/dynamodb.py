@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from issuebridge.adapters.table import Item, Table, item_of, number, stamp, text
 from issuebridge.domain.effect import Effect
@@ -11,6 +11,8 @@ from issuebridge.domain.errors import LostRace
 from issuebridge.domain.issue import CanonicalIssue, ExternalRef, HistoryEntry
 
 _DUE_MAX = 200
+BUDGET_KEPT = timedelta(days=60)
+"""After its day, for people; DynamoDB deletes it then."""
 
 
 def _effect_item(effect: Effect) -> Item:
@@ -218,13 +220,15 @@ class DynamoDBLedger:
         return [effect for effect in effects if effect]
 
     def spend(self, budget: str, day: str, limit: int) -> bool:
+        until = datetime.fromisoformat(day).replace(tzinfo=UTC) + BUDGET_KEPT
         try:
             self.table.update(
                 (f"BUDGET#{budget}", day),
-                "ADD used :one",
+                "SET expires_at = :until ADD used :one",
                 "attribute_not_exists(used) OR used < :limit",
                 one=number(1),
                 limit=number(limit),
+                until=number(int(until.timestamp())),
             )
         except LostRace:
             return False
