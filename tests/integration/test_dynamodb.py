@@ -110,6 +110,43 @@ def test_a_commit_whose_answer_was_lost_is_done_once_and_no_lost_race(dynamodb, 
     assert len(dynamodb.issues.history("is1")) == 2
 
 
+@pytest.fixture
+def throttled(dynamodb):
+    """Each read of several keys leaves all but one of them out, so many times."""
+    left = [0]
+
+    def leave_out(parsed, **_):
+        name = dynamodb.name
+        rows = parsed["Responses"][name]
+        if left[0] and len(rows) > 1:
+            left[0] -= 1
+            keys = [{"pk": row["pk"], "sk": row["sk"]} for row in rows[1:]]
+            parsed["UnprocessedKeys"] = {name: {"Keys": keys, "ConsistentRead": True}}
+            parsed["Responses"][name] = rows[:1]
+
+    dynamodb.client.meta.events.register("after-call.dynamodb.BatchGetItem", leave_out)
+    return lambda times: left.__setitem__(0, times)
+
+
+def test_keys_that_a_throttled_read_leaves_out_are_read_again(dynamodb, throttled):
+    held = dynamodb.connections.acquire("voice", DAWN, 60)
+    buckets = {f"H#{n:03x}": {f"x{n}": "a" * 12} for n in range(5)}
+    dynamodb.connections.save_seen(held, buckets, {})
+    throttled(4)
+    assert dynamodb.connections.buckets("voice", [*buckets]) == buckets
+    throttled(99)
+    many = {f"H#{n:03x}": {f"x{n}": "a" * 12} for n in range(10, 20)}
+    dynamodb.connections.save_seen(held, many, {})
+    with pytest.raises(Transient, match="left unread"):
+        dynamodb.connections.buckets("voice", [*many])
+
+
+def test_an_earlier_version_that_is_put_back_reads_no_bucket(dynamodb):
+    held = dynamodb.connections.acquire("voice", DAWN, 60)
+    dynamodb.connections.save_seen(held, {PLACE: {"x": "a" * 12}}, {})
+    assert not list(dynamodb.table.query("SEEN#voice"))
+
+
 def test_a_day_s_budget_is_forgotten_in_time(dynamodb):
     dynamodb.ledger.spend("a>b", "2026-11-22", 5)
     dynamodb.ledger.spend("a>b", "2026-11-22", 5)

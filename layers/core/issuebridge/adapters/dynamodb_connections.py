@@ -75,7 +75,7 @@ class DynamoDBConnectionStore:
 
     def buckets(self, connection: str, places: Sequence[str]) -> dict[str, dict[str, str]]:
         """Neighbours by one range, of which only bytes count; others by their keys."""
-        pk, found = f"SEEN#{connection}", dict[str, dict[str, str]]()
+        pk, found = _buckets_pk(connection), dict[str, dict[str, str]]()
         numbered = sorted(filter(is_numbered, places))
         keys = [*places]
         if are_dense(numbered):
@@ -86,7 +86,7 @@ class DynamoDBConnectionStore:
 
     def all_buckets(self, connection: str) -> Iterator[tuple[str, Bucket]]:
         for family in FAMILIES:
-            for row in self.table.query(f"SEEN#{connection}", family):
+            for row in self.table.query(_buckets_pk(connection), family):
                 yield row["sk"]["S"], _unpacked(row["digests"]["B"])
 
     def pushed(self, connection: str) -> Mapping[str, int]:
@@ -96,7 +96,7 @@ class DynamoDBConnectionStore:
     def save_seen(
         self, state: ConnectionState, buckets: Mapping[str, Bucket], pushed: Mapping[str, int]
     ) -> None:
-        pk, mine = f"SEEN#{state.connection}", number(state.generation)
+        pk, mine = _buckets_pk(state.connection), number(state.generation)
         fence = "attribute_not_exists(pk) OR generation <= :mine"
         for place, bucket in buckets.items():
             if bucket:
@@ -105,7 +105,7 @@ class DynamoDBConnectionStore:
                 self.table.delete((pk, place), fence, mine=mine)
         for remote_id, version in pushed.items():
             with suppress(LostRace):
-                key = (pk, f"PUSHED#{remote_id}")
+                key = (f"SEEN#{state.connection}", f"PUSHED#{remote_id}")
                 self.table.delete(key, "version = :seen", seen=number(version))
 
     def sixteenths(self, connection: str) -> Iterator[tuple[str, Bucket]]:
@@ -167,6 +167,11 @@ class DynamoDBConnectionStore:
     def paused_until(self, connection: str) -> datetime | None:
         item = self.table.get((f"CONNECTION#{connection}", "PAUSE"))
         return datetime.fromisoformat(item["paused_until"]["S"]) if item else None
+
+
+def _buckets_pk(connection: str) -> str:
+    """Apart from what earlier versions read: one that is put back looks at all issues anew."""
+    return f"SEEN#{connection}#BUCKETS"
 
 
 def bucket_item(key: Key, bucket: Bucket, generation: int) -> Item:

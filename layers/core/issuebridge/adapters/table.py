@@ -12,7 +12,7 @@
 | CONNECTION#name  | PAUSE                  | no call before this time                    |
 | CONNECTION#name  | GATE                   | what it changed of late, and whether it may |
 | CONNECTION#name  | PROOF                  | a probe has shown that it takes a link      |
-| SEEN#connection  | N#n, H#x               | a bucket of fingerprints, by number or hash |
+| SEEN#connection#BUCKETS | N#n, H#x        | a bucket of fingerprints, by number or hash |
 | SEEN#connection  | PUSHED#x               | that fingerprint no longer holds            |
 | SWEPT#connection | sweep#generation       | what one round of a longer sweep saw        |
 | WORKER#name      | TAKING                 | what it is at, should it die of it          |
@@ -22,6 +22,7 @@
 "Marked" rows have `pending` and `pending_at`, the keys of the sparse index.
 """
 
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ Item = dict[str, Any]
 Key = tuple[str, str]
 
 BATCH_MAX = 100
+_PAUSES = [0.05 * 2**n for n in range(7)]
+"""Seconds, between reads of what a batch has left out."""
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _END = datetime.max.replace(tzinfo=UTC)
 _LOST = {"ConditionalCheckFailed", "TransactionConflict"}
@@ -79,10 +82,15 @@ class Table:
         for start in range(0, len(keys), BATCH_MAX):
             batch = [_key(key) for key in keys[start : start + BATCH_MAX]]
             wanted = {self._name: {"Keys": batch, "ConsistentRead": True}}
-            while wanted:
+            for pause in _PAUSES:
                 answer = self._send("batch_get_item", {"RequestItems": wanted})
                 found += answer["Responses"].get(self._name, [])
                 wanted = answer.get("UnprocessedKeys") or {}
+                if not wanted:
+                    break
+                time.sleep(pause)
+            else:
+                raise Transient("DynamoDB batch_get_item: throttled, keys were left unread")
         return found
 
     def query(self, pk: str, begins_with: str | None = None) -> Iterator[Item]:

@@ -1,6 +1,6 @@
 """What was kept of each issue when it was last looked at, read and written by the bucket."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -96,6 +96,12 @@ class Fingerprints:
             if digest is not None:
                 return digest
         return None
+
+    def any_of(self, names: Iterable[Named]) -> Iterator[tuple[Named, str | None]]:
+        """Of several, in one read."""
+        known = list(names)
+        self._fetch(place for name in known for place in self._places(name))
+        yield from ((name, self.of(name)) for name in known)
 
     def holds(self, name: Named, digest: str) -> bool:
         """Not where we wrote since, or made it and no list has shown it yet."""

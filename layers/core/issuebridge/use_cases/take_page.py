@@ -269,7 +269,8 @@ class TakePage:
     def _is_one_unread(self) -> bool:
         failing = self.state.failing.items()
         shown = (Named(k, f.name) for k, f in failing if k not in self.state.missing)
-        return not all(self._is_set_aside(n.remote_id) for n in shown if not self.seen.of(n))
+        unread = (n.remote_id for n, digest in self.seen.any_of(shown) if not digest)
+        return not all(map(self._is_set_aside, unread))
 
     def _gone_since(self, remote_id: str) -> datetime | None:
         """When, in an earlier round, the copy that this one may replace was gone already."""
