@@ -182,7 +182,8 @@ def renumber(world: "SimWorld", step: Renumber) -> None:
 
 
 def _take_over(vendor: "Vendor", old_id: str, new_id: str, number: int) -> None:
-    named = {"remote_id": new_id, "display_id": f"{vendor.name[0].upper()}-{number}"}
+    code = vendor.habits.code.format(number)
+    named = {"remote_id": new_id, "display_id": f"{vendor.name[0].upper()}-{code}"}
     vendor.history[new_id] = [
         (at, replace(state, number=number, **named)) for at, state in vendor.history[old_id]
     ]
@@ -193,6 +194,8 @@ def _take_over(vendor: "Vendor", old_id: str, new_id: str, number: int) -> None:
         if old_id in known:
             known[new_id] = known[old_id]
     vendor.marks += [(new_id, text) for at, text in vendor.marks if at == old_id]
+    if back := vendor.upheaval.restored.get(old_id):
+        vendor.upheaval.restored[new_id] = [replace(s, number=number, **named) for s in back]
     for edit in vendor.edits:
         if edit.remote_id == old_id:
             edit.remote_id = new_id

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from tests.hostile import any_text
 from tests.simulation.people import REWRITES
 from tests.simulation.steps import (
     Add,
@@ -24,7 +25,7 @@ from tests.simulation.steps import (
     Work,
 )
 from tests.simulation.strange import Strange
-from tests.simulation.topology import STATUS_MAPS, UNKNOWN, Topology, make_topology
+from tests.simulation.topology import STATUS_MAPS, UNKNOWN, Topology, beside, make_topology
 
 WORDS = {kind: [*words, UNKNOWN[kind]] for kind, words in STATUS_MAPS.items()}
 SEVERITIES = {
@@ -128,7 +129,7 @@ class Maker:
         if severities := SEVERITIES[self.kinds[name]]:
             raw["severity"] = self.chance.choice(severities)
         title = self.chance.choice(["broken", "Status page shows @norm", "t" * 200])
-        words = self.chance.choice([*TEXTS, "x" * 9_990]) or "nothing said"
+        words = self._or_hostile(self.chance.choice([*TEXTS, "x" * 9_990])) or "nothing said"
         return Add(name, title, words, tuple(raw.items()))
 
     def edit(self, name: str | None = None, nth: int | None = None) -> Edit:
@@ -150,7 +151,17 @@ class Maker:
         texts = IN_LINE.get(how, TEXTS)
         if how == "link in our line":
             texts = ["https://git.example/line", "ftp://no.example"]
-        return Describe(self._name(), self._nth(), how, self.chance.choice(texts))
+        text = self.chance.choice(texts)
+        if texts is TEXTS:
+            text = self._or_hostile(text)
+        return Describe(self._name(), self._nth(), how, text)
+
+    def _or_hostile(self, text: str) -> str:
+        """Now and then what strangers may write instead, as a client reads it."""
+        other = beside(self.chance)
+        if other.random() < 0.8:
+            return text
+        return any_text(other, other.choice([30, 400])).encode("utf-8", "replace").decode()
 
     def ask(self) -> Ask:
         names = [name for name, kind in self.kinds.items() if kind == "bland"]

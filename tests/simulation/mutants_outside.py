@@ -176,6 +176,13 @@ OUTSIDE = (
     # 10: vendors that go back, fights, links across
     Mutant(
         10,
+        "a copy under another id was never seen before",
+        f"{DOMAIN}/converge.py",
+        '"url": _url_of(remote, policy),',
+        '"url": _url_of(remote, policy), "remote_updated_at": None,',
+    ),
+    Mutant(
+        10,
         "what was restored is an edit",
         f"{DOMAIN}/converge.py",
         "went_back=touched is not None and last is not None and touched < last - TIME_ROUNDED,",

@@ -107,7 +107,7 @@ def _connection(chance: Random, name: str, kinds: dict[str, str]) -> dict[str, o
         "poll": {
             "pages_max": chance.choice([1, 2, 3]),
             "overlap_seconds": chance.choice([60, 300]),
-            "seen_within_minutes": _beside(chance).choice([0, 0, 0, 2]),
+            "seen_within_minutes": beside(chance).choice([0, 0, 0, 2]),
         },
         "carriers": {name: chance.choice(CARRIERS[kind]) for name in CARRIED[kind]},
         "conflict": {
@@ -176,12 +176,12 @@ def _habits(chance: Random, kind: str) -> Habits:
         ignores=chance.choice(IGNORED) if chance.random() < 0.05 else None,
         hides=chance.random() < 0.5,
         revives=chance.random() < 0.5,
-        code=_beside(chance).choice(["{}", "{}", "{}00", "{}x"]),
+        code=beside(chance).choice(["{}", "{}", "{}00", "{}x"]),
     )
 
 
-def _beside(chance: Random) -> Random:
+def beside(chance: Random) -> Random:
     """Draws of its own, so that what is drawn after them stays what it was."""
-    beside = Random()  # noqa: S311 - histories, not secrets
-    beside.setstate(chance.getstate())
-    return beside
+    apart = Random()  # noqa: S311 - histories, not secrets
+    apart.setstate(chance.getstate())
+    return apart

@@ -42,6 +42,18 @@ VENDORS: dict[str, Scenario] = {
         (Work("poll", "bland"), Work("mirror"), Work("poll", "antimetal")),
         base=ONE_WAY,
     ),
+    "a vendor is restored after an edit elsewhere, and gives other ids": Scenario(
+        (
+            *PAIR,
+            Wait(100),
+            Edit("antimetal", 0, "status", "resolved"),
+            Calm(3),
+            RollBack("bland", 200),
+            Renumber("bland", 0),
+        ),
+        (Work("poll", "bland"), Work("poll", "bland"), Work("mirror")),
+        base=ONE_WAY,
+    ),
     "what was restored is taken": Scenario(
         (
             *PAIR,

@@ -50,6 +50,20 @@ def test_it_stays_held_though_something_else_is_edited_there_since():
     assert world.systems["antimetal"].issues[born].raw["status"] == "ready_to_fix", "an edit is one"
 
 
+def test_an_older_state_is_held_under_another_id_too():
+    """A vendor that moved house by way of a backup."""
+    world, born, twin = resolved_pair()
+    restored(world, "bland", twin, status="in_progress")
+    board = world.systems["bland"]
+    board.issues["moved"] = dataclasses.replace(board.issues.pop(twin), remote_id="moved")
+    world.rounds(6)
+    issue = world.issue_of("bland", "moved")
+    assert world.systems["antimetal"].issues[born].raw["status"] == "resolved"
+    assert board.issues["moved"].raw["status"] == "in_progress"
+    assert issue.refs["bland"].remote_id == "moved"
+    assert issue.refs["bland"].notes["status"].kind == "rolled_back"
+
+
 def test_what_a_person_puts_back_after_a_backup_took_it_away_is_an_edit():
     world, born, twin = resolved_pair()
     restored(world, "bland", twin, status="in_progress")

@@ -8,7 +8,7 @@ import pytest
 
 from issuebridge.domain.errors import Ambiguous, RateLimited, Rejected, Transient
 from issuebridge.ports import Page
-from tests.bench import rounds
+from tests.bench.__main__ import rounds
 from tests.world import World, connection, document
 
 STATUSES = ("backlog", "todo", "in_progress", "in_review", "done", "closed")

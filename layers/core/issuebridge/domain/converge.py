@@ -100,7 +100,6 @@ def moved(issue: CanonicalIssue, remote: RemoteIssue, policy: Policy) -> Canonic
         "remote_id": remote.remote_id,
         "display_id": limits.kept(remote.display_id, limits.NAME),
         "url": _url_of(remote, policy),
-        "remote_updated_at": None,
     }
     return with_ref(issue, issue.refs[policy.connection].model_copy(update=there))
 
