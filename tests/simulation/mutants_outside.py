@@ -178,8 +178,8 @@ OUTSIDE = (
         10,
         "a copy under another id was never seen before",
         f"{DOMAIN}/converge.py",
-        '"url": _url_of(remote, policy),',
-        '"url": _url_of(remote, policy), "remote_updated_at": None,',
+        '"remote_id": remote.remote_id,\n        "display_id"',
+        '"remote_updated_at": None,\n        "remote_id": remote.remote_id,\n        "display_id"',
     ),
     Mutant(
         10,
