@@ -157,11 +157,13 @@ class Maker:
         return Describe(self._name(), self._nth(), how, text)
 
     def _or_hostile(self, text: str) -> str:
-        """Now and then what strangers may write instead, as a client reads it."""
+        """Now and then what strangers may write instead, as a client reads it, and with no line
+        that the oracle would take for ours."""
         other = beside(self.chance)
         if other.random() < 0.8:
             return text
-        return any_text(other, other.choice([30, 400])).encode("utf-8", "replace").decode()
+        hostile = any_text(other, other.choice([30, 400])).replace("ref=ib", "ref=ibnot")
+        return hostile.encode("utf-8", "replace").decode()
 
     def ask(self) -> Ask:
         names = [name for name, kind in self.kinds.items() if kind == "bland"]
