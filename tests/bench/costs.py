@@ -144,9 +144,15 @@ def measured(issues: int) -> Iterator[tuple[str, float]]:
     before = _idle_minutes(world)
     world.systems["antimetal"].edit(incident.remote_id, status="resolved")
     change = _minutes(world) - before
+    assert _counterpart(world, incident).raw["status"] == "done", "nothing was mirrored"
     yield "one change mirrored: write units", change.total()
     marks = change["SEEN N"] + change["SEEN PUSHED"]
     yield "one change mirrored: write units of fingerprints", marks
+
+
+def _counterpart(world: CostWorld, incident: RemoteIssue) -> RemoteIssue:
+    ref = world.issue_of("antimetal", incident.remote_id).refs["bland"]
+    return world.systems["bland"].issues[ref.remote_id]
 
 
 def _idle_minutes(world: CostWorld) -> Counter[str]:
