@@ -20,6 +20,7 @@ from tests.simulation.outside import (
     history_of,
     is_anothers,
     is_fought_over,
+    is_overtaken,
     is_pair,
     leads_nowhere,
     may_be_renumbered,
@@ -142,6 +143,8 @@ class Oracle:
         self, connection: str, remote_id: str, draft: Draft | None, issue: CanonicalIssue | None
     ) -> None:
         if issue is None:
+            if is_overtaken(self.world, connection, remote_id):
+                return
             raise Broken(f"unlinked: {remote_id} of {draft} belongs to no issue")
         if draft and draft.reference != mark_of(issue, connection):
             raise Broken(f"twins: {remote_id} of {draft} is linked to {issue.issue_id}")
@@ -357,7 +360,9 @@ class Oracle:
             return True
         if how.lens:
             return value in how.lens.words.get(raw or "", ())
-        told = self.world.vendors[policy.connection].posted.get(remote.remote_id, [])
+        vendor = self.world.vendors[policy.connection]
+        source = vendor.upheaval.copied.get(remote.remote_id, remote.remote_id)
+        told = vendor.posted.get(remote.remote_id) or vendor.posted.get(source) or []
         if how.carrier == "comment" and told and told[-1].endswith(f" {value}"):
             return True
         return raw is not None and find_url(raw) == value
@@ -408,13 +413,16 @@ class Oracle:
         return in_line(name, remote.description, reference) == edit.raw
 
     def _is_told(self, edit: HumanEdit) -> bool:
-        """In the history, by its own value, at or after the edit."""
+        """In the history, by its own value, at or after the edit; or as what was held there when a
+        person decided about it."""
         issue = self._issue(edit.connection, edit.remote_id)
         assert issue
         name = edit.field.removeprefix("line.")
         values = set(self._meanings(edit, name))
         for entry in history_of(self.world, issue):
-            if entry.field == name and entry.at >= edit.at and values & set(_said(entry)):
+            is_decided = entry.outcome == "held" and issue.issue_id in self.world.remembered.touched
+            in_time = entry.at >= edit.at or (is_decided and entry.by == edit.connection)
+            if entry.field == name and in_time and values & set(_said(entry)):
                 return True
         return bool(values & {issue.value(name)})  # type: ignore[arg-type]
 

@@ -88,6 +88,15 @@ def may_be_renumbered(world: SimWorld, connection: str, copy_id: str) -> bool:
     return source is not None and vendor.was_deleted(source)
 
 
+def is_overtaken(world: SimWorld, connection: str, new_id: str) -> bool:
+    """Whether a person's copy was linked in place of this one, which is told as a second."""
+    upheaval = world.vendors[connection].upheaval
+    sources = {old for old, new in upheaval.replaced.items() if new == new_id}
+    return bool(sources & {*upheaval.copied.values()}) and new_id in (
+        world.connections.read(connection).twins
+    )
+
+
 def is_pair(world: SimWorld, issue: CanonicalIssue, connection: str) -> bool:
     """Whether this copy was a person's own issue, whose link the oracle knows of."""
     ends = {(name, ref.remote_id) for name, ref in issue.refs.items()}
@@ -168,6 +177,8 @@ def _renumbered(world: SimWorld) -> None:
             continue
         if reference not in marks_in(vendor.now(new_id).description):
             continue
+        if is_overtaken(world, connection, new_id):
+            continue
         issue = world.store.load(world.store.find(connection, new_id) or "")
         ref = issue.refs.get(connection) if issue else None
         if ref is None or ref.remote_id != new_id:
@@ -211,10 +222,12 @@ def _marked_copies(world: SimWorld) -> None:
 
 
 def _fights(world: SimWorld) -> None:
+    """Whoever lets go on what was held may have as many writes again."""
     for connection, vendor in world.vendors.items():
         limit = world.config.connections[connection].writes_per_hour
         for remote_id, name, most in vendor.upheaval.most_written(HOUR):
-            if most > limit + AT_ONCE:
+            issue_id = world.store.find(connection, remote_id)
+            if most > limit + AT_ONCE and issue_id not in world.remembered.touched:
                 raise Broken(f"fight: {name} of {remote_id} is written {most} times in an hour")
 
 

@@ -46,8 +46,8 @@ class Broken(BaseException):
 
 def wakes_norm(text: str) -> bool:
     """Whether any reading of the text has a mention of Norm in it."""
-    plain = unicodedata.normalize("NFKC", text)
-    shown = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Zl", "Zp"))
+    plain = unicodedata.normalize("NFKD", text)
+    shown = "".join(c for c in plain if unicodedata.category(c) not in ("Cf", "Mn", "Zl", "Zp"))
     return re.search(r"@n[o0\u043e\u03bf]rm", shown.casefold()) is not None
 
 
