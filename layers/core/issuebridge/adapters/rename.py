@@ -62,8 +62,8 @@ class Rename:
     def move(self) -> None:
         """LostRace where others keep changing the same issue; run it again."""
         self._move_notes()
-        for kind in ("SEEN", "SWEPT"):
-            self._move_rows(f"{kind}#{self.old}", f"{kind}#{self.new}", keep=False)
+        for of in ("SEEN#{}", "SEEN#{}#BUCKETS", "SWEPT#{}"):
+            self._move_rows(of.format(self.old), of.format(self.new), keep=False)
         self._move_names(keep=True)
         for _ in range(PASSES_MAX):
             if not self._move_issues():
