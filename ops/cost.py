@@ -23,6 +23,9 @@ SECRET, ALARM, METRIC = 0.40, 0.10, 0.30
 MEMORY_GB = 0.5
 ALARMS, METRICS, METRICS_OF_A_CONNECTION = 16, 11, 2
 
+POLLING_SECONDS = 70
+"""Of a round: the function's time, less what is kept for its end."""
+
 ROUND_WRITES, ROUND_READS = 2, 6
 SLICE_WRITES = 1
 READS_OF_A_THOUSAND_ROWS = 9
@@ -51,7 +54,8 @@ class Load:
 
     @property
     def sweep_minutes(self) -> int:
-        return ceil(self.pages / self.pages_max)
+        in_time = POLLING_SECONDS * self.requests_per_second
+        return ceil(self.pages / min(self.pages_max, in_time))
 
     @property
     def bound_minutes(self) -> int:
@@ -115,7 +119,9 @@ def _count(word: str) -> int:
 
 
 def _at_least_one(word: str) -> int:
-    return max(_count(word), 1)
+    if _count(word) == 0:
+        raise argparse.ArgumentTypeError("it is at least 1")
+    return int(word)
 
 
 def cost(options: argparse.Namespace) -> int:

@@ -50,6 +50,7 @@ def test_who_may_wait_longer_pays_less():
 def test_the_bound_is_no_shorter_than_a_sweep_takes():
     assert Load(issues=100_000, changes_per_day=1, seen_within_minutes=15).bound_minutes == 50
     assert Load(issues=0, changes_per_day=0).bound_minutes == 1
+    assert Load(issues=28_000, changes_per_day=1, pages_max=1000).bound_minutes == 2, "a round ends"
 
 
 def test_each_issue_costs_the_same_to_store():
@@ -64,6 +65,12 @@ def test_it_prints_what_it_adds_up_to(capsys):
     whole = sum(monthly(Load(issues=1000, changes_per_day=10, connections=2)).values())
     assert f"{whole:,.2f}" in told
     assert "within 1 minutes" in told
+
+
+def test_no_request_at_all_is_no_pace(capsys):
+    with pytest.raises(SystemExit):
+        main(["cost", "--issues", "1", "--changes-per-day", "1", "--requests-per-second", "0"])
+    assert "--requests-per-second: it is at least 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("word", ["-1", "many", "1e9", "", "\u0661"])

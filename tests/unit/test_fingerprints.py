@@ -8,6 +8,7 @@ from issuebridge.domain.buckets import FULL, SPAN, hashed_place, numbered_place
 from issuebridge.domain.errors import Transient
 from issuebridge.domain.fingerprint import fingerprint
 from issuebridge.ports import Page
+from issuebridge.use_cases.fingerprints import Fingerprints
 from tests.world import World, connection, document
 
 
@@ -178,6 +179,47 @@ def test_fingerprints_from_before_there_were_buckets_hold_and_nothing_is_looked_
     swept(world)
     assert "uuid-1100" not in store.fingerprints("bland")
     assert world.issue_of("bland", "uuid-1100").refs["bland"].deleted
+
+
+def test_a_version_that_was_put_back_and_replaced_again_leaves_no_older_fingerprint_in_force():
+    world = before_buckets(60)
+    store, board = world.connections, world.systems["bland"]
+    name, first = "uuid-1010", board.issues["uuid-1010"]
+    swept(world)
+    older = {place: dict(bucket) for place, bucket in store.digests["bland"].items()}
+    board.edit(name, status="done")
+    swept(world)
+    assert world.issue_of("bland", name).status == "done"
+    for remote_id, digest in store.fingerprints("bland").items():
+        part = f"DIGESTS#{hashed_place(remote_id)[2]}"
+        store.parts["bland"].setdefault(part, {})[remote_id] = digest
+    store.digests["bland"] = older
+    store.states["bland"] = store.states["bland"].model_copy(update={"bucketed": False})
+    board.edit(name, **first.raw)
+    looks = gets(world)
+    swept(world)
+    assert world.issue_of("bland", name).status == "todo"
+    assert gets(world) == looks, "seen by its row, and no other looked at"
+
+
+def test_a_list_without_numbers_keeps_no_more_at_hand_than_a_few_pages(monkeypatch):
+    monkeypatch.setattr("issuebridge.use_cases.fingerprints.AT_HAND_MAX", 50)
+    world = world_of(0)
+    for _ in range(900):
+        world.systems["bland"].add()
+    all_with(world, "no number")
+    swept(world)
+    at_hand, load = [], Fingerprints.load
+
+    def recorded(self: Fingerprints, *given: object) -> None:
+        load(self, *given)
+        at_hand.append(len(self.buckets))
+
+    monkeypatch.setattr(Fingerprints, "load", recorded)
+    swept(world)
+    assert 100 <= max(at_hand) <= 150
+    assert world.connections.read("bland").completeness.closes
+    assert len(world.connections.fingerprints("bland")) == 900
 
 
 def test_what_was_deleted_while_an_update_came_in_is_missed():

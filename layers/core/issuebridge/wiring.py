@@ -216,14 +216,15 @@ def polled_kind() -> str:
 
 def hand_out(function: str, connections: Sequence[str]) -> None:
     """Each to an invocation of its own; what could not be handed out is told after the others."""
-    client, failed = _session().client("lambda", config=_CLIENT), []
+    client, failed = _session().client("lambda", config=_CLIENT), dict[str, Transient]()
     for name in connections:
         try:
             start(client, function, {"connection": name})
         except Transient as error:
-            failed.append(error)
+            failed[name] = error
     if failed:
-        raise ExceptionGroup("all were tried, but these could not be handed out", failed)
+        why = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise Transient(f"not polled now, since it could not be handed out: {why}")
 
 
 def freshness() -> dict[str, tuple[Freshness, Freshness]]:

@@ -86,8 +86,9 @@ class ConnectionState(Frozen):
     `marked`: issues with the mark of another issuebridge, or of a table of ours that was lost.
     `more`: how many of the last round found no room in one of these lists. `former_died`: the round
     before has not come to its end. `hot_digest`: of the newest page, while all that it shows is
-    stored. `known`: how many issues have a fingerprint, as last counted at `counted_at`; None if
-    a round has broken off since. `bucketed`: these lie in buckets.
+    stored. `known`: how many issues have a fingerprint; all of them were last counted at
+    `counted_at`, None if a round has broken off since. `bucketed`: they lie in buckets.
+    `sweep_began_at`: of the sweep that runs, or was the last.
     """
 
     model_config = ConfigDict(extra="ignore")  # what an earlier version kept is no error

@@ -91,7 +91,6 @@ class Compared:
     gone: list[str] = field(default_factory=list)
     gone_count: int = 0
     unstored: list[str] = field(default_factory=list)
-    unstored_count: int = 0
     older: list[str] = field(default_factory=list)
     controls: set[str] = field(default_factory=set)
 
@@ -111,7 +110,6 @@ class Compared:
         self.gone_count += len(gone)
         self.gone += gone[: GAP_NAMED_MAX - len(self.gone)]
         unstored = [name for name in sorted(shown) if name not in stored and name not in failing]
-        self.unstored_count += len(unstored)
         self.unstored += unstored[: GAP_NAMED_MAX - len(self.unstored)]
         older = sorted(name for name in bucket if name in shown and name not in added)
         self.older += older[: SHOWN_MAX - len(self.older)]

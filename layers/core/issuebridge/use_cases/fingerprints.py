@@ -20,6 +20,8 @@ from issuebridge.use_cases.held import Held, OutOfTime
 
 AHEAD_MAX = 9
 """Pages: a range is charged by the 4 KB, and one page needs less."""
+AT_HAND_MAX = 500
+"""Buckets: what is read beyond, of lists in any order, lets the others go."""
 COUNT_HOLDS = timedelta(days=1)
 PARTED_MAX = 1000
 
@@ -47,12 +49,13 @@ class Fingerprints:
         """Have at hand what these need, and what so many further pages of their list will."""
         numbered = [place for name in issues if (place := numbered_place(name.display_id))]
         wanted = sorted({*numbered})
+        if len(self.buckets) > AT_HAND_MAX:
+            self.buckets.clear()
         if not self.buckets.keys() >= {*wanted}:
             more = wanted
             if ahead and are_dense(wanted):
                 rows = min(ahead, AHEAD_MAX) * len(issues)
                 more = with_next(wanted, rows, down=numbered[0] > numbered[-1])
-            self.buckets = {place: self.buckets[place] for place in wanted if place in self.buckets}
             self._fetch(more)
         elsewhere = [n for n in issues if n.remote_id not in self._numbered(n)]
         self._fetch({hashed_place(name.remote_id) for name in elsewhere})
@@ -121,7 +124,7 @@ class Fingerprints:
                 elif bucket.pop(name.remote_id, None) is not None:
                     drops.append(place)
         ordered = dict.fromkeys([*(place for place in puts if place not in drops), *drops])
-        written = {place: self.buckets[place] for place in (*ordered, *puts)}
+        written = {place: self.buckets[place] for place in ordered}
         ids = [name.remote_id for name in changed]
         marks = {name: self.pushed.pop(name) for name in ids if name in self.pushed}
         counted_at = self.held.state.counted_at
@@ -168,12 +171,14 @@ class Fingerprints:
 
     def take_over(self) -> None:
         """What was kept by sixteenths, before there were buckets. No issue is looked at anew; the
-        sweep begins again, since it tells by the bucket what it has shown."""
+        sweep begins again, since it tells by the bucket what it has shown. Where a version from
+        before was put back meanwhile, numbered buckets are older than what it kept."""
         if self.held.state.bucketed:
             return
         for part, digests in self.connections.sixteenths(self.connection):
             if not self.held.has_time():
                 raise OutOfTime
+            self._drop_numbered()
             buckets: dict[str, dict[str, str]] = {}
             for remote_id, digest in digests.items():
                 buckets.setdefault(hashed_place(remote_id), {})[remote_id] = digest
@@ -181,3 +186,9 @@ class Fingerprints:
             self.connections.drop_sixteenth(self.held.state, part)
             self.held.remember(known=self.held.state.known + len(digests))
         self.held.remember(bucketed=True, sweep_cursor=None)
+
+    def _drop_numbered(self) -> None:
+        places = [place for place, _ in self.connections.all_buckets(self.connection)]
+        numbered = {place: dict[str, str]() for place in filter(is_numbered, places)}
+        if numbered:
+            self.connections.save_seen(self.held.state, numbered, {})
