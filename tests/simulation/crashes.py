@@ -97,6 +97,24 @@ SCENARIOS: dict[str, Scenario] = {
         (Work("poll", "antimetal"), Work("finish")),
         habits={"antimetal": Habits(rewrites=True)},
     ),
+    "a list shows what a create made, without our line, before it can be found": Scenario(
+        (Calm(2), _born("bland"), Work("poll", "bland"), Work("mirror", 0, (_LOST,))),
+        (Work("poll", "antimetal"), Work("mirror"), Work("finish")),
+        habits={"antimetal": Habits(rewrites=True, search_lag=90)},
+    ),
+    "what a create made is neither listed nor found for long": Scenario(
+        (Calm(2), _born("bland"), Work("poll", "bland"), Work("mirror", 0, (_LOST,))),
+        tuple(Work("finish") for _ in range(4)),
+        habits={"antimetal": Habits(list_lag=90, search_lag=90)},
+    ),
+    "what a create made is edited before we know it": Scenario(
+        (
+            *(Calm(2), _born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_LOST,))),
+            Edit("bland", 0, "status", "backlog"),
+            Wait(200),
+        ),
+        (Work("poll", "bland"), Work("finish")),
+    ),
     "a create never arrived": Scenario(
         (_born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_UNSENT,)), Wait(200)),
         (Work("finish"), Work("finish"), Work("poll", "bland")),
