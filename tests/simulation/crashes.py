@@ -80,6 +80,12 @@ _GONE = (Fault(0, "fail", 3, on="get"), Fault(1, "fail", 3, on="get"))
 """However often it is read in that round."""
 _UNSENT = Fault(0, "fail", on="create")
 
+
+def _unanswered(name: str) -> tuple[Step | Strange, ...]:
+    """A create that arrived at a vendor that was swept before, and gave no answer."""
+    return Calm(2), _born(name), Work("poll", name), Work("mirror", 0, (_LOST,))
+
+
 SCENARIOS: dict[str, Scenario] = {
     "a counterpart is created": Scenario(
         (_born("antimetal"),),
@@ -98,21 +104,17 @@ SCENARIOS: dict[str, Scenario] = {
         habits={"antimetal": Habits(rewrites=True)},
     ),
     "a list shows what a create made, without our line, before it can be found": Scenario(
-        (Calm(2), _born("bland"), Work("poll", "bland"), Work("mirror", 0, (_LOST,))),
+        _unanswered("bland"),
         (Work("poll", "antimetal"), Work("mirror"), Work("finish")),
         habits={"antimetal": Habits(rewrites=True, search_lag=90)},
     ),
     "what a create made is neither listed nor found for long": Scenario(
-        (Calm(2), _born("bland"), Work("poll", "bland"), Work("mirror", 0, (_LOST,))),
+        _unanswered("bland"),
         tuple(Work("finish") for _ in range(4)),
         habits={"antimetal": Habits(list_lag=90, search_lag=90)},
     ),
     "what a create made is edited before we know it": Scenario(
-        (
-            *(Calm(2), _born("antimetal"), Work("poll", "antimetal"), Work("mirror", 0, (_LOST,))),
-            Edit("bland", 0, "status", "backlog"),
-            Wait(200),
-        ),
+        (*_unanswered("antimetal"), Edit("bland", 0, "status", "backlog"), Wait(200)),
         (Work("poll", "bland"), Work("finish")),
     ),
     "a create never arrived": Scenario(
